@@ -5,7 +5,7 @@ prefix    printed                     payload          what it names
 ========  ==========================  ===============  =====================================================
 ``DV``    ``DV 06685-K``              ``DV06685K``     a unit (đơn vị); ``DV 06685-03-K``: of the association
 ``HS``    ``HS-2026-7K3QD``           ``HS20267K3QD``  a dossier (hồ sơ) of that year
-``TL``    ``TL-7B3C-XXXX-XXXX-XXXX``  ``TL7B3CXXXX…``  a resume code (mã tiếp tục): handle, then the secret
+``TL``    ``TL-XXXX-…`` (4 × 4)      ``TLXXXXX…``     a resume code (mã tiếp tục): handle, then the secret
 ``MT``    ``MT-XXXXX-…`` (4 × 5)      ``MTXXXXX…``     a one-time invite (thư mời), all of it secret
 ``BC``    ``BC-XXXXX``                ``BCXXXXX``      a report (báo cáo)
 ========  ==========================  ===============  =====================================================
@@ -62,8 +62,8 @@ CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 # S F R X J, a W and a double D into accented letters while an officer types. 27 letters are 4.75 bits each.
 DRAWN: Final = "0123456789BCFGHJKMNPQRSTVXZ"
 
-HANDLE_SIZE: Final = 4
-RESUME_SIZE: Final = 12  # 57 bits
+HANDLE_SIZE: Final = 5
+RESUME_SIZE: Final = 11  # 52 bits
 INVITE_SIZE: Final = 20  # 95 bits
 BODY_SIZE: Final = 5  # 14 million dossiers a year; a sixth character is read too, see new_dossier
 
@@ -138,7 +138,8 @@ def new_dossier(year: int, size: int = BODY_SIZE) -> DossierCode:
 
 
 def new_resume() -> ResumeCode:
-    """A fresh resume code: a handle of 4 characters (not unique nationwide) and 57 bits of secret."""
+    """A fresh resume code: 52 bits of secret behind a handle of 5 characters, one of 14 million: draw again when it is
+    taken."""
     return ResumeCode(_draw(HANDLE_SIZE), _draw(RESUME_SIZE))
 
 
@@ -178,7 +179,7 @@ def printed(code: Code) -> str:
         case DossierCode(year, body):
             return f"HS-{year:04d}-{body}"
         case ResumeCode(handle, secret):
-            return f"TL-{handle}-{_grouped(secret, 4)}"
+            return f"TL-{_grouped(handle + secret, 4)}"
         case InviteCode(secret):
             return f"MT-{_grouped(secret, 5)}"
         case ReportCode(body):

@@ -43,7 +43,7 @@ any_code = st.one_of(
     st.builds(UnitCode, st.sampled_from(["2025", "pre-2025"]), digits(5)),
     st.builds(UnitCode, st.just("2025"), digits(7)),
     st.builds(DossierCode, st.integers(2000, 2099), crockford(5) | crockford(6)),
-    st.builds(ResumeCode, crockford(4), crockford(12)),
+    st.builds(ResumeCode, crockford(5), crockford(11)),
     st.builds(InviteCode, crockford(20)),
     st.builds(ReportCode, crockford(5)),
 )
@@ -65,7 +65,7 @@ def test_official_forms():
     assert payload(UnitCode("2025", "0668503")) == "DV0668503K"
     assert printed(DossierCode(2026, "7K3QD")) == "HS-2026-7K3QD"
     assert payload(DossierCode(2026, "7K3QD")) == "HS20267K3QD"
-    assert printed(ResumeCode("7B3C", "123456789ABC")) == "TL-7B3C-1234-5678-9ABC"
+    assert printed(ResumeCode("7B3CK", "123456789AB")) == "TL-7B3C-K123-4567-89AB"
     assert printed(InviteCode("0123456789ABCDEFGHJK")) == "MT-01234-56789-ABCDE-FGHJK"
     assert printed(ReportCode("7K3QD")) == "BC-7K3QD"
 
@@ -276,7 +276,7 @@ def test_hash_knows_the_secret_however_it_was_typed():
     assert secret_hash(typed) == secret_hash(code)
     assert re.fullmatch("[0-9a-f]{64}", secret_hash(code))
     assert secret_hash(code) != secret_hash(codes.new_resume())
-    assert secret_hash(ResumeCode("7B3C", "5" * 12)) != secret_hash(ResumeCode("7B3D", "5" * 12))
+    assert secret_hash(ResumeCode("7B3CK", "5" * 11)) != secret_hash(ResumeCode("7B3CQ", "5" * 11))
 
 
 def test_new_codes_differ_and_never_are_words():
