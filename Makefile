@@ -1,0 +1,36 @@
+# Each target works first on a fresh clone: Python 3.11, pip and make are enough (make test says what else it needs).
+# Pass options with ARGS, as in: make demo ARGS="--port 8090 --no-open" · make test ARGS="tests/dialogs -k join".
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test quick bench lint lock system-packages
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | awk -F '\t' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+setup:  ## make .venv, install the lock, compile the catalogues
+	@scripts/setup.sh
+
+demo: setup  ## play it in the browser: citizen, officer and province side by side
+	@.venv/bin/hoctap demo $(ARGS)
+
+test: setup system-packages  ## every test: Chromium, PostgreSQL and ten kills (up to 30 minutes)
+	@HOCTAP_NO_SKIPS=1 .venv/bin/pytest -n 2 --dist worksteal $(ARGS)
+
+quick: setup  ## the tests that need only Python: SQLite, three kills (up to 3 minutes)
+	@HOCTAP_KILLS=3 .venv/bin/pytest -n 2 --dist worksteal -m "not slow and not browser and not postgres" $(ARGS)
+
+bench: setup  ## measure against the bars
+	@.venv/bin/python -m benchmarks $(ARGS)
+
+lint: setup  ## style, types, import arrows, catalogues
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@.venv/bin/python -m locales.check
+
+lock: setup  ## write the locks anew from pyproject.toml (ARGS=--upgrade for newer releases)
+	@scripts/lock.sh $(ARGS)
+
+system-packages:
+	@scripts/system-packages.sh

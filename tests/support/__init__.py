@@ -1,0 +1,1 @@
+"""What the tests bring along: a PostgreSQL server and a Chromium of their own."""
