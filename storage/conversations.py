@@ -1,0 +1,245 @@
+"""Conversations (where a chat stands), messages (what a contact saw and sent), claims (which events have had their turn)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlmodel import Field, SQLModel
+
+from storage.base import BigId, Connection, Prepared, UtcTime, table_of
+from storage.people import PersonRow, contacts, people
+
+
+class Conversation(SQLModel, table=True):
+    """Where one contact's chat stands: the state, the number of the screen shown, the reader's language."""
+
+    __tablename__ = "conversations"
+    contact_id: int = Field(primary_key=True, foreign_key="contacts.id", sa_type=BigId)
+    person_id: int | None = Field(default=None, foreign_key="people.id", index=True, sa_type=BigId)
+    state: str = Field(sa_type=sa.Text)
+    screen: int = 0
+    language: str = Field(default="vi", max_length=2)
+    used_at: datetime = Field(sa_type=UtcTime)
+
+
+class Message(SQLModel, table=True):
+    """What a contact saw (``out``) and sent (``in``), kept only for channels that show history from here (web)."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        sa.CheckConstraint("direction in ('in', 'out')", name="direction"),
+        sa.Index("ix_messages_contact_id_id", "contact_id", "id"),
+    )
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    contact_id: int = Field(foreign_key="contacts.id", sa_type=BigId)
+    direction: str = Field(max_length=3)
+    body: str = Field(sa_type=sa.Text)
+    at: datetime = Field(sa_type=UtcTime, index=True)
+
+
+class Claim(SQLModel, table=True):
+    """An event that has had its turn: (channel account, the channel's own id). Purged after days."""
+
+    __tablename__ = "claims"
+    account: str = Field(primary_key=True, max_length=64)
+    event: str = Field(primary_key=True, max_length=128)
+    at: datetime = Field(sa_type=UtcTime, index=True)
+
+
+conversations = table_of(Conversation)
+messages = table_of(Message)
+claims = table_of(Claim)
+
+# ------------------------------------------------------------------------------------------ claims
+
+# The same clause on both databases: "on conflict do nothing" of PostgreSQL's dialect is compiled alike by SQLite's.
+_CLAIM = Prepared(
+    sa.insert(claims)
+    .prefix_with("OR IGNORE", dialect="sqlite")
+    .values(account=sa.bindparam("account"), event=sa.bindparam("event"), at=sa.bindparam("now"))
+)
+_CLAIM_PG = Prepared(
+    pg_insert(claims)
+    .values(account=sa.bindparam("account"), event=sa.bindparam("event"), at=sa.bindparam("now"))
+    .on_conflict_do_nothing()
+)
+
+
+def claim(conn: Connection, account: str, event: str, now: datetime) -> bool:
+    """Claim an event for this turn; ``False`` when it has had its turn already."""
+    statement = _CLAIM if conn.dialect.name == "sqlite" else _CLAIM_PG
+    return statement.run(conn, account=account, event=event, now=now) == 1
+
+
+_PURGE_CLAIMS = Prepared(sa.delete(claims).where(claims.c.at < sa.bindparam("before")))
+
+
+def purge_claims(conn: Connection, before: datetime) -> int:
+    """Forget claims older than the channel could redeliver."""
+    return _PURGE_CLAIMS.run(conn, before=before)
+
+
+# ------------------------------------------------------------------------------------------ conversations
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A contact with its conversation and the person who speaks through it, as read at the start of a turn."""
+
+    contact_id: int
+    account: str
+    address: str
+    provisional: bool
+    state: str
+    screen: int
+    language: str
+    used_at: datetime
+    person: PersonRow | None
+
+
+_OPEN = Prepared(
+    sa.select(
+        contacts.c.id,
+        contacts.c.account,
+        contacts.c.address,
+        contacts.c.provisional,
+        conversations.c.state,
+        conversations.c.screen,
+        conversations.c.language,
+        conversations.c.used_at,
+        people.c.id.label("person_id"),
+        people.c.unit_id,
+        people.c.name,
+        people.c.birth_year,
+        people.c.phone,
+        people.c.form,
+        people.c.subject_group,
+        people.c.joined_at,
+    )
+    .select_from(
+        contacts.join(conversations, conversations.c.contact_id == contacts.c.id).outerjoin(
+            people, people.c.id == conversations.c.person_id
+        )
+    )
+    .where(contacts.c.account == sa.bindparam("account"), contacts.c.address == sa.bindparam("address"))
+    .with_for_update(of=conversations)
+)
+
+
+def open_chat(conn: Connection, account: str, address: str) -> Chat | None:
+    """The chat of an address, its conversation locked until the turn ends (on SQLite the one writer is the lock)."""
+    row = _OPEN.first(conn, account=account, address=address)
+    if row is None:
+        return None
+    person = None if row.person_id is None else PersonRow(*row[8:])
+    return Chat(*row[:8], person)
+
+
+_BEGIN = Prepared(
+    sa.insert(conversations).values(
+        contact_id=sa.bindparam("contact"),
+        state=sa.bindparam("state"),
+        screen=0,
+        language=sa.bindparam("language"),
+        used_at=sa.bindparam("now"),
+    )
+)
+
+
+def begin_chat(conn: Connection, contact_id: int, state: str, language: str, now: datetime) -> None:
+    """The conversation of a contact just met."""
+    _BEGIN.run(conn, contact=contact_id, state=state, language=language, now=now)
+
+
+_SAVE = Prepared(
+    sa.update(conversations)
+    .where(conversations.c.contact_id == sa.bindparam("contact"))
+    .values(state=sa.bindparam("state"), screen=sa.bindparam("screen"), used_at=sa.bindparam("now"))
+)
+
+
+def save_chat(conn: Connection, contact_id: int, state: str, screen: int, now: datetime) -> None:
+    """Where the chat stands after the turn."""
+    _SAVE.run(conn, contact=contact_id, state=state, screen=screen, now=now)
+
+
+_SPEAK_AS = Prepared(
+    sa.update(conversations)
+    .where(conversations.c.contact_id == sa.bindparam("contact"))
+    .values(person_id=sa.bindparam("person"))
+)
+_LANGUAGE = Prepared(
+    sa.update(conversations)
+    .where(conversations.c.contact_id == sa.bindparam("contact"))
+    .values(language=sa.bindparam("language"))
+)
+
+
+def speak_as(conn: Connection, contact_id: int, person_id: int | None) -> None:
+    """From now on this chat is that person's."""
+    _SPEAK_AS.run(conn, contact=contact_id, person=person_id)
+
+
+def set_language(conn: Connection, contact_id: int, language: str) -> None:
+    """The reader's language: ``vi`` or ``en``."""
+    _LANGUAGE.run(conn, contact=contact_id, language=language)
+
+
+# ------------------------------------------------------------------------------------------ messages
+
+_KEEP_MESSAGE = Prepared(
+    sa.insert(messages)
+    .values(
+        contact_id=sa.bindparam("contact"),
+        direction=sa.bindparam("direction"),
+        body=sa.bindparam("body"),
+        at=sa.bindparam("now"),
+    )
+    .returning(messages.c.id)
+)
+
+
+def keep_message(conn: Connection, contact_id: int, direction: str, body: str, now: datetime) -> int:
+    """Add a line to the contact's history; its id."""
+    found: int = _KEEP_MESSAGE.value(conn, contact=contact_id, direction=direction, body=body, now=now)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of history."""
+
+    id: int
+    direction: str
+    body: str
+    at: datetime
+
+
+_HISTORY = Prepared(
+    sa.select(messages.c.id, messages.c.direction, messages.c.body, messages.c.at)
+    .select_from(messages.join(contacts, contacts.c.id == messages.c.contact_id))
+    .where(
+        contacts.c.account == sa.bindparam("account"),
+        contacts.c.address == sa.bindparam("address"),
+        messages.c.id > sa.bindparam("after"),
+    )
+    .order_by(messages.c.id.desc())
+    .limit(sa.bindparam("most"))
+)
+
+
+def history(conn: Connection, account: str, address: str, after: int = 0, most: int = 200) -> list[Line]:
+    """The newest lines after an id, oldest first, at most *most*."""
+    found = _HISTORY.all(conn, account=account, address=address, after=after, most=most)
+    return [Line(*row) for row in reversed(found)]
+
+
+_PURGE_MESSAGES = Prepared(sa.delete(messages).where(messages.c.at < sa.bindparam("before")))
+
+
+def purge_messages(conn: Connection, before: datetime) -> int:
+    """Forget history older than the setting."""
+    return _PURGE_MESSAGES.run(conn, before=before)

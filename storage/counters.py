@@ -1,0 +1,281 @@
+"""Counts are kept where things happen: per leaf unit, year, subject group and status, with a ledger of every change.
+
+Sums of provinces and the country live in a roll-up that remembers the last ledger line folded in. A recount proves all.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlmodel import Field, SQLModel
+
+from storage.base import BigId, Connection, Prepared, UtcTime, table_of
+from storage.units import Unit
+
+
+class Counter(SQLModel, table=True):
+    """How many assessments of a unit itself (not of those below) have a status."""
+
+    __tablename__ = "counters"
+    __table_args__ = (sa.CheckConstraint("n >= 0", name="n"),)
+    unit_id: int = Field(primary_key=True, foreign_key="units.id")
+    year: int = Field(primary_key=True)
+    subject_group: str = Field(primary_key=True, max_length=32)
+    status: str = Field(primary_key=True, max_length=12)
+    n: int = 0
+
+
+class LedgerLine(SQLModel, table=True):
+    """A change of status, append-only. ``before``/``after`` are ``None`` at birth, move and erasure."""
+
+    __tablename__ = "status_ledger"
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    at: datetime = Field(sa_type=UtcTime, index=True)
+    assessment_id: int = Field(sa_type=BigId, index=True)
+    unit_id: int = Field(foreign_key="units.id", index=True)
+    year: int
+    subject_group: str = Field(max_length=32)
+    before: str | None = Field(default=None, max_length=12)
+    after: str | None = Field(default=None, max_length=12)
+    why: str = Field(max_length=24)
+
+
+class Rollup(SQLModel, table=True):
+    """The sum over a unit and everything below it, as of :class:`RollupMark`."""
+
+    __tablename__ = "rollup"
+    unit_id: int = Field(primary_key=True, foreign_key="units.id")
+    year: int = Field(primary_key=True)
+    subject_group: str = Field(primary_key=True, max_length=32)
+    status: str = Field(primary_key=True, max_length=12)
+    n: int = 0
+
+
+class RollupMark(SQLModel, table=True):
+    """The last ledger line that the roll-up holds (one row)."""
+
+    __tablename__ = "rollup_mark"
+    id: int = Field(default=1, primary_key=True)
+    ledger_id: int = Field(default=0, sa_type=BigId)
+
+
+counters = table_of(Counter)
+ledger = table_of(LedgerLine)
+rollup = table_of(Rollup)
+rollup_mark = table_of(RollupMark)
+units = table_of(Unit)
+
+
+def _upsert(table: sa.Table) -> dict[str, Prepared]:
+    """``n += by`` on a row that may not be there yet, for both databases."""
+    made = {}
+    for name, insert in (("sqlite", sqlite_insert), ("postgresql", pg_insert)):
+        statement = insert(table).values(
+            unit_id=sa.bindparam("unit"),
+            year=sa.bindparam("of"),
+            subject_group=sa.bindparam("group"),
+            status=sa.bindparam("state"),
+            n=sa.bindparam("by"),
+        )
+        made[name] = Prepared(
+            statement.on_conflict_do_update(
+                index_elements=["unit_id", "year", "subject_group", "status"],
+                set_={"n": table.c.n + statement.excluded.n},
+            )
+        )
+    return made
+
+
+_ADD = _upsert(counters)
+_ADD_ROLLUP = _upsert(rollup)
+# A row that does not exist cannot be lowered: with an upsert the inserted n = -1 would break the check before the
+# conflict is seen, so lowering is a plain update.
+_LOWER = Prepared(
+    sa.update(counters)
+    .where(
+        counters.c.unit_id == sa.bindparam("unit"),
+        counters.c.year == sa.bindparam("of"),
+        counters.c.subject_group == sa.bindparam("group"),
+        counters.c.status == sa.bindparam("state"),
+    )
+    .values(n=counters.c.n - 1)
+)
+_LEDGER = Prepared(
+    sa.insert(ledger).values(
+        at=sa.bindparam("now"),
+        assessment_id=sa.bindparam("assessment"),
+        unit_id=sa.bindparam("unit"),
+        year=sa.bindparam("of"),
+        subject_group=sa.bindparam("group"),
+        before=sa.bindparam("was"),
+        after=sa.bindparam("now_is"),
+        why=sa.bindparam("reason"),
+    )
+)
+
+
+def shift(
+    conn: Connection,
+    *,
+    assessment_id: int,
+    unit_id: int,
+    year: int,
+    subject_group: str,
+    before: str | None,
+    after: str | None,
+    why: str,
+    now: datetime,
+) -> None:
+    """One assessment leaves the count of *before* and enters that of *after*; the ledger says why.
+
+    Rows are touched in key order, so that two turns never wait for each other in a circle.
+    """
+    for status in sorted({before, after} - {None}):  # type: ignore[type-var]
+        if status == before:
+            lowered = _LOWER.run(conn, unit=unit_id, of=year, group=subject_group, state=status)
+            assert lowered == 1, "a counter is missing: run hoctap recount --check"
+        else:
+            _ADD[conn.dialect.name].run(conn, unit=unit_id, of=year, group=subject_group, state=status, by=1)
+    _LEDGER.run(
+        conn,
+        now=now,
+        assessment=assessment_id,
+        unit=unit_id,
+        of=year,
+        group=subject_group,
+        was=before,
+        now_is=after,
+        reason=why,
+    )
+
+
+# ------------------------------------------------------------------------------------------ the roll-up
+
+_MARK = Prepared(sa.select(rollup_mark.c.ledger_id).where(rollup_mark.c.id == 1))
+_MARK_LOCKED = Prepared(sa.select(rollup_mark.c.ledger_id).where(rollup_mark.c.id == 1).with_for_update())
+_SET_MARK = Prepared(sa.update(rollup_mark).where(rollup_mark.c.id == 1).values(ledger_id=sa.bindparam("to")))
+_FIRST_MARK = Prepared(sa.insert(rollup_mark).values(id=1, ledger_id=0))
+_TAIL = Prepared(
+    sa.select(
+        units.c.path,
+        ledger.c.year,
+        ledger.c.subject_group,
+        ledger.c.before,
+        ledger.c.after,
+        sa.func.count().label("n"),
+        sa.func.max(ledger.c.id).label("newest"),
+    )
+    .select_from(ledger.join(units, units.c.id == ledger.c.unit_id))
+    .where(ledger.c.id > sa.bindparam("mark"), ledger.c.id <= sa.bindparam("upto"))
+    .group_by(units.c.path, ledger.c.year, ledger.c.subject_group, ledger.c.before, ledger.c.after)
+)
+_UPTO = Prepared(sa.select(sa.func.max(ledger.c.id)))
+_UNIT_IDS = Prepared(sa.select(units.c.path, units.c.id))
+_EVERYTHING = 2**62
+
+Sums = dict[tuple[str, str], int]  # (subject group, status) -> n
+
+
+def _deltas(rows: list[Any]) -> dict[tuple[str, int, str, str], int]:
+    """(leaf path, year, group, status) → change."""
+    found: dict[tuple[str, int, str, str], int] = {}
+    for row in rows:
+        for status, by in ((row.before, -row.n), (row.after, row.n)):
+            if status is not None:
+                key = (row.path, row.year, row.subject_group, status)
+                found[key] = found.get(key, 0) + by
+    return found
+
+
+def fold(conn: Connection, most: int = 20_000) -> int:
+    """Fold the ledger since the mark into the roll-up; how many ledger lines. Never in a turn.
+
+    The mark's row is the lock of folding. On PostgreSQL a line with a lower id may commit after one with a higher id,
+    so writers of the ledger are waited for (SHARE lock) before its end is read; SQLite has one writer.
+    """
+    mark = _MARK_LOCKED.value(conn)
+    if mark is None:
+        _FIRST_MARK.run(conn)
+        mark = 0
+    if conn.dialect.name == "postgresql":
+        conn.exec_driver_sql("LOCK TABLE status_ledger IN SHARE MODE")
+    newest = _UPTO.value(conn)
+    if newest is None or newest <= mark:
+        return 0
+    upto = min(newest, mark + most)
+    ids = {row.path: row.id for row in _UNIT_IDS.all(conn)}
+    sums: dict[tuple[int, int, str, str], int] = {}
+    for (path, year, group, status), by in _deltas(_TAIL.all(conn, mark=mark, upto=upto)).items():
+        if by:
+            for ancestor in ancestry(path):
+                key = (ids[ancestor], year, group, status)
+                sums[key] = sums.get(key, 0) + by
+    for (unit, year, group, status), by in sorted(sums.items()):
+        _ADD_ROLLUP[conn.dialect.name].run(conn, unit=unit, of=year, group=group, state=status, by=by)
+    _SET_MARK.run(conn, to=upto)
+    folded: int = upto - mark
+    return folded
+
+
+def ancestry(path: str) -> list[str]:
+    """``VN/22/06685/`` → ``VN/``, ``VN/22/``, ``VN/22/06685/``."""
+    parts = path.rstrip("/").split("/")
+    return ["/".join(parts[: depth + 1]) + "/" for depth in range(len(parts))]
+
+
+_SUMS = Prepared(
+    sa.select(rollup.c.subject_group, rollup.c.status, rollup.c.n).where(
+        rollup.c.unit_id == sa.bindparam("unit"), rollup.c.year == sa.bindparam("of"), rollup.c.n != 0
+    )
+)
+_CHILD_SUMS = Prepared(
+    sa.select(rollup.c.unit_id, rollup.c.subject_group, rollup.c.status, rollup.c.n)
+    .select_from(rollup.join(units, units.c.id == rollup.c.unit_id))
+    .where(units.c.parent_id == sa.bindparam("unit"), rollup.c.year == sa.bindparam("of"), rollup.c.n != 0)
+)
+
+
+def sums(conn: Connection, unit_id: int, path: str, year: int) -> Sums:
+    """The sum over a unit and everything below it, exact now: the roll-up plus the ledger since its mark. Writes nothing."""
+    found: Sums = {(row.subject_group, row.status): row.n for row in _SUMS.all(conn, unit=unit_id, of=year)}
+    for (leaf, of, group, status), by in tail(conn).items():
+        if of == year and leaf.startswith(path):
+            found[group, status] = found.get((group, status), 0) + by
+    return found
+
+
+def child_sums(conn: Connection, unit_id: int, year: int, child_paths: dict[str, int]) -> dict[int, Sums]:
+    """The sums of each child of a unit (*child_paths*: path → child id), exact now."""
+    found: dict[int, Sums] = {child: {} for child in child_paths.values()}
+    for row in _CHILD_SUMS.all(conn, unit=unit_id, of=year):
+        found.setdefault(row.unit_id, {})[row.subject_group, row.status] = row.n
+    depth = min((path.count("/") for path in child_paths), default=0)
+    for (leaf, of, group, status), by in tail(conn).items():
+        if of != year:
+            continue
+        child = child_paths.get("/".join(leaf.split("/")[:depth]) + "/")
+        if child is not None:
+            sums_ = found[child]
+            sums_[group, status] = sums_.get((group, status), 0) + by
+    return found
+
+
+def tail(conn: Connection) -> dict[tuple[str, int, str, str], int]:
+    """What the ledger says since the roll-up's mark: (leaf path, year, group, status) → change."""
+    return _deltas(_TAIL.all(conn, mark=_MARK.value(conn) or 0, upto=_EVERYTHING))
+
+
+_OWN = Prepared(
+    sa.select(counters.c.subject_group, counters.c.status, counters.c.n).where(
+        counters.c.unit_id == sa.bindparam("unit"), counters.c.year == sa.bindparam("of"), counters.c.n != 0
+    )
+)
+
+
+def own(conn: Connection, unit_id: int, year: int) -> Sums:
+    """The counts of the unit itself, without those below."""
+    return {(row.subject_group, row.status): row.n for row in _OWN.all(conn, unit=unit_id, of=year)}

@@ -1,0 +1,298 @@
+"""Databases: opening one, and taking turns on it.
+
+A turn is one transaction, synchronous inside. On SQLite one writer thread runs every turn that waits, a savepoint each,
+one commit for all; on PostgreSQL a small pool of threads runs a transaction each. A turn's future resolves after COMMIT only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import psycopg
+import sqlalchemy as sa
+import sqlalchemy.pool
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError
+
+from storage.base import Connection, metadata
+
+__all__ = ["TransientFailure", "Turns", "metadata", "open_engine", "reading", "writing"]
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+MOST_IN_A_BATCH = 128
+ATTEMPTS = 6
+
+
+class TransientFailure(Exception):
+    """The database could not take the turn now (lock, disk, connection): nothing was written; try the event again."""
+
+
+def open_engine(url: str, *, pool: int = 4) -> Engine:
+    """An engine for ``sqlite:///path`` or ``postgresql://…`` (psycopg 3), with the settings that the turn relies on."""
+    given = sa.make_url(url)
+    if given.get_backend_name() == "sqlite":
+        return _open_sqlite(given)
+    if given.drivername == "postgresql":
+        given = given.set(drivername="postgresql+psycopg")
+    return sa.create_engine(given, pool_size=pool, max_overflow=pool, pool_pre_ping=True, future=True)
+
+
+def _open_sqlite(url: sa.URL) -> Engine:
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(
+        url,
+        # pysqlite's own transactions commit a savepoint's RELEASE unless BEGIN was said explicitly: switch them off
+        # and say BEGIN ourselves (below).
+        connect_args={"isolation_level": None, "check_same_thread": False, "timeout": 15},
+        poolclass=None if url.database in (None, "", ":memory:") else sa.pool.QueuePool,
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _settings(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        # FULL: with NORMAL, a power cut can take acknowledged turns with it.
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "busy_timeout=15000",
+            "temp_store=MEMORY",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A writer takes the lock at once: upgrading a read transaction later could fail half-way.
+        connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reading") else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection for reading only, one consistent view; never waits for a writer."""
+    options: dict[str, Any] = {"reading": True}
+    if engine.dialect.name == "postgresql":
+        options["isolation_level"] = "REPEATABLE READ"
+    with engine.connect().execution_options(**options) as conn, conn.begin():
+        yield conn
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction of its own, for scripts and start-up; a running bot's turns go through :class:`Turns`."""
+    with engine.begin() as conn:
+        yield conn
+
+
+def is_transient(error: BaseException) -> bool:
+    """Is this the database's passing trouble (lock, serialization, connection, disk), and not a defect?"""
+    if isinstance(error, TransientFailure):
+        return True
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or (error.orig is not None and is_transient(error.orig))
+    if isinstance(error, sqlite3.OperationalError):
+        text = str(error)
+        return any(sign in text for sign in ("locked", "busy", "disk", "full", "I/O", "unable to open", "readonly"))
+    if isinstance(error, psycopg.Error):
+        state = error.sqlstate or ""
+        return (
+            isinstance(error, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected)
+            or state[:2] in ("08", "53", "57")
+            or (isinstance(error, psycopg.OperationalError) and not state)
+        )
+    return False
+
+
+@dataclass(slots=True)
+class _Waiting(Generic[T]):
+    job: Callable[[Connection], T]
+    rescue: Callable[[Connection, Exception], T] | None
+    settle: Callable[[T | None, BaseException | None], None]
+    result: T | None = None
+    error: BaseException | None = None
+    attempts: int = field(default=0)
+
+
+class Turns:
+    """Takes turns on a database and tells each caller when its own has been committed.
+
+    ``run(job)`` awaits ``job(connection)``. A job that raises is rolled back alone; then ``rescue(connection, error)``,
+    where given, writes what remains to be said of it, in the same commit. Passing trouble is retried, at last raised as
+    :class:`TransientFailure`.
+    """
+
+    def __init__(self, engine: Engine, *, threads: int = 4) -> None:
+        self.engine = engine
+        self._queue: queue.SimpleQueue[_Waiting[Any] | None] = queue.SimpleQueue()
+        self._closed = False
+        one_writer = engine.dialect.name == "sqlite"
+        work = self._write_batches if one_writer else self._write_singly
+        self._threads = [
+            threading.Thread(target=work, name=f"turns-{n}", daemon=True) for n in range(1 if one_writer else threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    async def run(
+        self, job: Callable[[Connection], T], rescue: Callable[[Connection, Exception], T] | None = None
+    ) -> T:
+        """Take a turn; returns after COMMIT."""
+        if self._closed:
+            raise TransientFailure("the database is being closed")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def resolve(result: T | None, error: BaseException | None) -> None:
+            if future.cancelled():
+                return
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)  # type: ignore[arg-type]
+
+        def settle(result: T | None, error: BaseException | None) -> None:
+            try:
+                loop.call_soon_threadsafe(resolve, result, error)
+            except RuntimeError:  # the loop is gone; the turn is committed all the same
+                log.info("a turn ended after its caller had gone")
+
+        self._queue.put(_Waiting(job, rescue, settle))
+        return await future
+
+    def close(self) -> None:
+        """End after every turn that waits has been taken."""
+        if not self._closed:
+            self._closed = True
+            for _ in self._threads:
+                self._queue.put(None)
+            for thread in self._threads:
+                thread.join(timeout=30)
+
+    # -------------------------------------------------------------------------------- SQLite: one writer, whole batches
+
+    def _write_batches(self) -> None:
+        while True:
+            first = self._queue.get()
+            if first is None:
+                return
+            batch = [first]
+            last = False
+            # Whatever waits goes along: a fixed window would only add delay.
+            while len(batch) < MOST_IN_A_BATCH:
+                try:
+                    more = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if more is None:
+                    last = True
+                    break
+                batch.append(more)
+            self._take_batch(batch)
+            if last:
+                return
+
+    def _take_batch(self, batch: list[_Waiting[Any]]) -> None:
+        try:
+            with self.engine.begin() as conn:
+                for waiting in batch:
+                    self._take_in_savepoint(conn, waiting)
+        except Exception as error:  # noqa: BLE001 - whatever broke the batch, each turn gets its own chance below
+            if len(batch) > 1:
+                log.warning("a batch of %d turns is taken again singly: %s", len(batch), type(error).__name__)
+                for waiting in batch:
+                    self._take_batch([waiting])
+                return
+            self._retry_or_fail(batch[0], error, self._take_batch)
+            return
+        for waiting in batch:
+            waiting.settle(waiting.result, waiting.error)
+
+    def _take_in_savepoint(self, conn: Connection, waiting: _Waiting[Any]) -> None:
+        waiting.result = waiting.error = None
+        cursor = conn.connection.dbapi_connection.cursor()  # type: ignore[union-attr]
+        cursor.execute("SAVEPOINT turn")
+        try:
+            waiting.result = waiting.job(conn)
+        except Exception as error:  # noqa: BLE001 - sorted into passing trouble and defects
+            self._check_alive(conn, error)
+            if is_transient(error):
+                raise
+            cursor.execute("ROLLBACK TO turn")
+            if waiting.rescue is None:
+                waiting.error = error
+            else:
+                try:
+                    waiting.result = waiting.rescue(conn, error)
+                except Exception as second:
+                    self._check_alive(conn, second)
+                    if is_transient(second):
+                        raise
+                    log.exception("the rescue of a turn failed")
+                    cursor.execute("ROLLBACK TO turn")
+                    waiting.error = second
+        self._check_alive(conn, None)
+        cursor.execute("RELEASE turn")
+        cursor.close()
+
+    @staticmethod
+    def _check_alive(conn: Connection, error: Exception | None) -> None:
+        """SQLite ends the whole transaction on some errors (disk full): going on would commit turns one by one."""
+        raw: Any = conn.connection.dbapi_connection
+        if not raw.in_transaction:
+            raise TransientFailure("the transaction is gone") from error
+
+    # -------------------------------------------------------------------------------- PostgreSQL: a transaction each
+
+    def _write_singly(self) -> None:
+        while True:
+            waiting = self._queue.get()
+            if waiting is None:
+                return
+            self._take_singly([waiting])
+
+    def _take_singly(self, batch: list[_Waiting[Any]]) -> None:
+        (waiting,) = batch
+        waiting.result = waiting.error = None
+        try:
+            try:
+                with self.engine.begin() as conn:
+                    waiting.result = waiting.job(conn)
+            except Exception as error:
+                if is_transient(error) or waiting.rescue is None:
+                    raise
+                with self.engine.begin() as conn:
+                    waiting.result = waiting.rescue(conn, error)
+        except Exception as error:  # noqa: BLE001 - handed to the caller
+            self._retry_or_fail(waiting, error, self._take_singly)
+            return
+        waiting.settle(waiting.result, None)
+
+    def _retry_or_fail(
+        self, waiting: _Waiting[Any], error: Exception, again: Callable[[list[_Waiting[Any]]], None]
+    ) -> None:
+        if not is_transient(error):
+            waiting.settle(None, error)
+            return
+        waiting.attempts += 1
+        if waiting.attempts >= ATTEMPTS:
+            failure = TransientFailure("the database could not take the turn")
+            failure.__cause__ = error
+            waiting.settle(None, failure)
+            return
+        time.sleep(0.02 * 2**waiting.attempts)
+        again([waiting])

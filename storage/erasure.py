@@ -1,0 +1,119 @@
+"""Forgetting: a contact that refused or never consented, a person who withdraws consent. Counts stay right."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from storage import assessments, audit, counters, events, evidence, jobs
+from storage.assessments import answer_history, answers, registrations
+from storage.base import Connection, Prepared
+from storage.conversations import conversations, messages
+from storage.evidence import evidence as pieces
+from storage.officers import officer_contacts
+from storage.outbox import outbox
+from storage.people import PersonRow, consents, contact_person, contacts, contacts_of, people, resume_cards
+from storage.reviews import returned_questions, reviews
+
+_ADDRESS = Prepared(sa.select(contacts.c.address).where(contacts.c.id == sa.bindparam("contact")))
+_IS_OFFICER = Prepared(
+    sa.select(officer_contacts.c.officer_id).where(officer_contacts.c.contact_id == sa.bindparam("contact"))
+)
+_OTHERS = Prepared(
+    sa.select(contact_person.c.person_id).where(
+        contact_person.c.contact_id == sa.bindparam("contact"), contact_person.c.person_id != sa.bindparam("person")
+    )
+)
+
+
+def _by(table: sa.Table, column: str) -> Prepared:
+    return Prepared(sa.delete(table).where(table.c[column] == sa.bindparam("key")))
+
+
+_FORGET_CONTACT = (
+    _by(messages, "contact_id"),
+    _by(outbox, "contact_id"),
+    _by(conversations, "contact_id"),
+    _by(contact_person, "contact_id"),
+    _by(consents, "contact_id"),
+    _by(officer_contacts, "contact_id"),
+)
+_DROP_CONTACT = _by(contacts, "id")
+_ERASE_CHAT = (_by(messages, "contact_id"), _by(outbox, "contact_id"))
+_REVIEW_QUESTIONS = Prepared(
+    sa.delete(returned_questions).where(
+        returned_questions.c.review_id.in_(
+            sa.select(reviews.c.id).where(reviews.c.assessment_id == sa.bindparam("key"))
+        )
+    )
+)
+_ERASE_ASSESSMENT = (
+    _REVIEW_QUESTIONS,
+    _by(reviews, "assessment_id"),
+    _by(pieces, "assessment_id"),
+    _by(answer_history, "assessment_id"),
+    _by(answers, "assessment_id"),
+    _by(assessments.assessments, "id"),
+)
+_LEAVE_PERSON = Prepared(
+    sa.update(conversations).where(conversations.c.person_id == sa.bindparam("key")).values(person_id=None)
+)
+_ERASE_PERSON = (
+    _LEAVE_PERSON,
+    _by(registrations, "person_id"),
+    _by(resume_cards, "person_id"),
+    _by(consents, "person_id"),
+    _by(contact_person, "person_id"),
+    _by(people, "id"),
+)
+
+
+def forget_contact(conn: Connection, contact_id: int) -> None:
+    """Everything that hangs on a contact, and the contact. What stays: the event's claim (ids only)."""
+    address = _ADDRESS.value(conn, contact=contact_id)
+    evidence.forget_uploads(conn, contact_id)
+    jobs.forget(conn, contact_id)
+    if address is not None:
+        events.forget(conn, address)
+    for statement in _FORGET_CONTACT:
+        statement.run(conn, key=contact_id)
+    _DROP_CONTACT.run(conn, key=contact_id)
+
+
+def erase_person(conn: Connection, person: PersonRow, actor: str, now: datetime) -> None:
+    """Erase a person: assessments out of the counts (ledger: ``erase``), answers, evidence, history, contacts, chats.
+
+    A contact that is also an officer's keeps its role but loses its chat history. The audit trail keeps ids only.
+    """
+    for row in assessments.every_of_person(conn, person.id):
+        counters.shift(
+            conn,
+            assessment_id=row.id,
+            unit_id=row.unit_id,
+            year=row.year,
+            subject_group=row.subject_group,
+            before=row.status,
+            after=None,
+            why="erase",
+            now=now,
+        )
+        for statement in _ERASE_ASSESSMENT:
+            statement.run(conn, key=row.id)
+    held = contacts_of(conn, person.id)
+    kept = []
+    for contact in held:
+        officer = _IS_OFFICER.first(conn, contact=contact.contact_id) is not None
+        others = _OTHERS.first(conn, contact=contact.contact_id, person=person.id) is not None
+        if officer or others:
+            kept.append(contact.contact_id)
+            for statement in _ERASE_CHAT:
+                statement.run(conn, key=contact.contact_id)
+            evidence.forget_uploads(conn, contact.contact_id)
+            jobs.forget(conn, contact.contact_id)
+    for statement in _ERASE_PERSON:
+        statement.run(conn, key=person.id)
+    for contact in held:
+        if contact.contact_id not in kept:
+            forget_contact(conn, contact.contact_id)
+    audit.write(conn, actor, "person.erase", f"person:{person.id}", now, person.unit_id)

@@ -1,0 +1,117 @@
+"""Events that failed: kept with an error id and the raw event, so that nobody's word is lost to a defect."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from storage.base import BigId, Connection, Prepared, UtcTime, table_of
+
+
+class FailedEvent(SQLModel, table=True):
+    """An event whose turn failed by a defect. Purged after 14 days."""
+
+    __tablename__ = "failed_events"
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    error_id: str = Field(unique=True, max_length=12)
+    account: str = Field(max_length=64)
+    address: str = Field(max_length=128, index=True)
+    event: str = Field(max_length=128)
+    raw: str = Field(sa_type=sa.Text)
+    error: str = Field(max_length=500)
+    at: datetime = Field(sa_type=UtcTime, index=True)
+    replayed_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+failed_events = table_of(FailedEvent)
+
+# Codes that open something, and numbers that may be a personal id: masked before an event is kept.
+_SECRETS = re.compile(r"(?i)\b(TL|MT)[\s\-._]*[0-9A-Z][0-9A-Z\s\-._]{8,40}|\b\d{9,12}\b")
+
+
+def masked(raw: str) -> str:
+    """The raw event without resume codes, invites and long numbers."""
+    return _SECRETS.sub(lambda found: (found.group(1) or "") + "••••", raw)
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRow:
+    """A failed event as found."""
+
+    id: int
+    error_id: str
+    account: str
+    event: str
+    raw: str
+    error: str
+    at: datetime
+    replayed_at: datetime | None
+
+
+_KEEP = Prepared(
+    sa.insert(failed_events).values(
+        error_id=sa.bindparam("name"),
+        account=sa.bindparam("account"),
+        address=sa.bindparam("address"),
+        event=sa.bindparam("event"),
+        raw=sa.bindparam("raw"),
+        error=sa.bindparam("error"),
+        at=sa.bindparam("now"),
+    )
+)
+
+
+def keep(conn: Connection, account: str, address: str, event: str, raw: str, error: str, now: datetime) -> str:
+    """Keep a failed event; its error id, which the person is told and the log line carries."""
+    error_id = secrets.token_hex(4)
+    _KEEP.run(
+        conn, name=error_id, account=account, address=address, event=event, raw=masked(raw), error=error[:500], now=now
+    )
+    return error_id
+
+
+_COLUMNS = (
+    failed_events.c.id,
+    failed_events.c.error_id,
+    failed_events.c.account,
+    failed_events.c.event,
+    failed_events.c.raw,
+    failed_events.c.error,
+    failed_events.c.at,
+    failed_events.c.replayed_at,
+)
+
+
+def listing(conn: Connection) -> list[FailedRow]:
+    """Failed events, oldest first."""
+    return [FailedRow(*row) for row in conn.execute(sa.select(*_COLUMNS).order_by(failed_events.c.id))]
+
+
+def by_error_id(conn: Connection, error_id: str) -> FailedRow | None:
+    """One failed event."""
+    row = conn.execute(sa.select(*_COLUMNS).where(failed_events.c.error_id == error_id)).first()
+    return None if row is None else FailedRow(*row)
+
+
+def replayed(conn: Connection, row_id: int, now: datetime) -> None:
+    """The event has been taken anew."""
+    conn.execute(sa.update(failed_events).where(failed_events.c.id == row_id).values(replayed_at=now))
+
+
+_PURGE = Prepared(sa.delete(failed_events).where(failed_events.c.at < sa.bindparam("before")))
+_FORGET = Prepared(sa.delete(failed_events).where(failed_events.c.address == sa.bindparam("address")))
+
+
+def purge(conn: Connection, before: datetime) -> int:
+    """Forget failed events older than 14 days."""
+    return _PURGE.run(conn, before=before)
+
+
+def forget(conn: Connection, address: str) -> None:
+    """The contact is going: what it said goes with it."""
+    _FORGET.run(conn, address=address)

@@ -1,0 +1,110 @@
+"""Jobs: what takes longer than a turn may (a chart, an export). A row until done, so that a restart goes on with it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from storage.base import BigId, Connection, Prepared, UtcTime, table_of
+
+MOST_ATTEMPTS = 3
+
+
+class Job(SQLModel, table=True):
+    """A piece of work for a contact; its end is a signal to that contact."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (sa.CheckConstraint("outcome in ('waiting', 'done', 'failed')", name="outcome"),)
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    kind: str = Field(max_length=24)
+    params: str = Field(sa_type=sa.Text)
+    account: str = Field(max_length=64)
+    address: str = Field(max_length=128)
+    contact_id: int = Field(sa_type=BigId, index=True)
+    attempts: int = 0
+    outcome: str = Field(default="waiting", max_length=8, index=True)
+    made_at: datetime = Field(sa_type=UtcTime)
+
+
+jobs = table_of(Job)
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job as found."""
+
+    id: int
+    kind: str
+    params: dict[str, Any]
+    account: str
+    address: str
+    contact_id: int
+    attempts: int
+
+
+_PUT = Prepared(
+    sa.insert(jobs)
+    .values(
+        kind=sa.bindparam("sort"),
+        params=sa.bindparam("given"),
+        account=sa.bindparam("account"),
+        address=sa.bindparam("address"),
+        contact_id=sa.bindparam("contact"),
+        attempts=0,
+        outcome="waiting",
+        made_at=sa.bindparam("now"),
+    )
+    .returning(jobs.c.id)
+)
+_WAITING = Prepared(
+    sa.select(jobs.c.id, jobs.c.kind, jobs.c.params, jobs.c.account, jobs.c.address, jobs.c.contact_id, jobs.c.attempts)
+    .where(jobs.c.outcome == "waiting")
+    .order_by(jobs.c.id)
+    .limit(50)
+)
+_SETTLE = Prepared(
+    sa.update(jobs)
+    .where(jobs.c.id == sa.bindparam("job"))
+    .values(outcome=sa.bindparam("result"), attempts=jobs.c.attempts + 1)
+)
+_FORGET = Prepared(sa.delete(jobs).where(jobs.c.contact_id == sa.bindparam("contact")))
+_PURGE = Prepared(sa.delete(jobs).where(jobs.c.outcome != "waiting", jobs.c.made_at < sa.bindparam("before")))
+
+
+def put(
+    conn: Connection, kind: str, params: dict[str, Any], *, account: str, address: str, contact_id: int, now: datetime
+) -> int:
+    """Ask for a piece of work; the job's id."""
+    found: int = _PUT.value(
+        conn, sort=kind, given=json.dumps(params), account=account, address=address, contact=contact_id, now=now
+    )
+    return found
+
+
+def waiting(conn: Connection) -> list[JobRow]:
+    """Jobs to do, oldest first, at most 50."""
+    return [
+        JobRow(row.id, row.kind, json.loads(row.params), row.account, row.address, row.contact_id, row.attempts)
+        for row in _WAITING.all(conn)
+    ]
+
+
+def settle(conn: Connection, job: JobRow, done: bool) -> None:
+    """The job ended; one that failed is tried again, three times in all."""
+    result = "done" if done else ("failed" if job.attempts + 1 >= MOST_ATTEMPTS else "waiting")
+    _SETTLE.run(conn, job=job.id, result=result)
+
+
+def forget(conn: Connection, contact_id: int) -> None:
+    """The contact is going."""
+    _FORGET.run(conn, contact=contact_id)
+
+
+def purge(conn: Connection, before: datetime) -> int:
+    """Forget jobs that ended before a moment."""
+    return _PURGE.run(conn, before=before)

@@ -1,0 +1,199 @@
+"""The outbox: everything that goes out is a row here first, in the transaction of the turn that caused it.
+
+A row carries its address itself, so that a farewell can still be sent when its contact has been forgotten.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from storage.base import BigId, Connection, Prepared, UtcTime, table_of
+
+ANSWER, NOTICE, BULK = 0, 1, 2
+
+
+class Outgoing(SQLModel, table=True):
+    """A message on its way. ``priority``: 0 answer, 1 notice, 2 bulk. ``topic`` lets an undo cancel what has not left yet."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        sa.CheckConstraint("priority between 0 and 2", name="priority"),
+        sa.CheckConstraint("outcome in ('waiting', 'sent', 'failed', 'cancelled')", name="outcome"),
+        sa.Index("ix_outbox_outcome_not_before", "outcome", "not_before"),
+        sa.Index("ix_outbox_account_address_id", "account", "address", "id"),
+    )
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    account: str = Field(max_length=64)
+    address: str = Field(max_length=128)
+    contact_id: int | None = Field(default=None, sa_type=BigId, index=True)
+    priority: int = 0
+    body: str = Field(sa_type=sa.Text)
+    topic: str | None = Field(default=None, max_length=64, index=True)
+    not_before: datetime = Field(sa_type=UtcTime)
+    made_at: datetime = Field(sa_type=UtcTime, index=True)
+    attempts: int = 0
+    outcome: str = Field(default="waiting", max_length=9)
+    reason: str | None = Field(default=None, max_length=200)
+    message_id: int | None = Field(default=None, sa_type=BigId)
+
+
+outbox = table_of(Outgoing)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A row that waits to be sent."""
+
+    id: int
+    account: str
+    address: str
+    contact_id: int | None
+    priority: int
+    body: str
+    attempts: int
+    message_id: int | None
+
+
+_PUT = Prepared(
+    sa.insert(outbox)
+    .values(
+        account=sa.bindparam("account"),
+        address=sa.bindparam("address"),
+        contact_id=sa.bindparam("contact"),
+        priority=sa.bindparam("priority"),
+        body=sa.bindparam("body"),
+        topic=sa.bindparam("topic"),
+        not_before=sa.bindparam("not_before"),
+        made_at=sa.bindparam("now"),
+        attempts=0,
+        outcome="waiting",
+        message_id=sa.bindparam("message"),
+    )
+    .returning(outbox.c.id)
+)
+
+
+def put(
+    conn: Connection,
+    *,
+    account: str,
+    address: str,
+    contact_id: int | None,
+    body: str,
+    now: datetime,
+    priority: int = ANSWER,
+    topic: str | None = None,
+    not_before: datetime | None = None,
+    message_id: int | None = None,
+) -> int:
+    """Put a message (an encoded screen) into the outbox; its id."""
+    found: int = _PUT.value(
+        conn,
+        account=account,
+        address=address,
+        contact=contact_id,
+        priority=priority,
+        body=body,
+        topic=topic,
+        not_before=not_before or now,
+        now=now,
+        message=message_id,
+    )
+    return found
+
+
+_CANCEL = Prepared(
+    sa.update(outbox)
+    .where(outbox.c.topic == sa.bindparam("of"), outbox.c.outcome == "waiting")
+    .values(outcome="cancelled")
+)
+
+
+def cancel(conn: Connection, topic: str) -> int:
+    """Cancel what waits under a topic; how many rows."""
+    return _CANCEL.run(conn, of=topic)
+
+
+_WAITING_COLUMNS = (
+    outbox.c.id,
+    outbox.c.account,
+    outbox.c.address,
+    outbox.c.contact_id,
+    outbox.c.priority,
+    outbox.c.body,
+    outbox.c.attempts,
+    outbox.c.message_id,
+)
+_DUE = Prepared(
+    sa.select(*_WAITING_COLUMNS)
+    .where(
+        outbox.c.outcome == "waiting",
+        outbox.c.not_before <= sa.bindparam("now"),
+        outbox.c.account == sa.bindparam("account"),
+    )
+    .order_by(outbox.c.priority, outbox.c.id)
+    .limit(sa.bindparam("most"))
+)
+
+
+def due(conn: Connection, account: str, now: datetime, most: int = 200) -> list[Waiting]:
+    """What an account's sender should send now: answers first, oldest first."""
+    return [Waiting(*row) for row in _DUE.all(conn, account=account, now=now, most=most)]
+
+
+_WAITING_FOR = Prepared(
+    sa.select(*_WAITING_COLUMNS)
+    .where(
+        outbox.c.outcome == "waiting",
+        outbox.c.not_before <= sa.bindparam("now"),
+        outbox.c.account == sa.bindparam("account"),
+        outbox.c.address == sa.bindparam("address"),
+    )
+    .order_by(outbox.c.id)
+)
+
+
+def waiting_for(conn: Connection, account: str, address: str, now: datetime) -> list[Waiting]:
+    """What waits for one address."""
+    return [Waiting(*row) for row in _WAITING_FOR.all(conn, account=account, address=address, now=now)]
+
+
+_SETTLE = Prepared(
+    sa.update(outbox)
+    .where(outbox.c.id == sa.bindparam("row"), outbox.c.outcome == "waiting")
+    .values(
+        outcome=sa.bindparam("result"),
+        reason=sa.bindparam("why"),
+        attempts=outbox.c.attempts + 1,
+        message_id=sa.func.coalesce(sa.bindparam("message", type_=sa.BigInteger), outbox.c.message_id),
+    )
+)
+
+
+def settle(
+    conn: Connection, row_id: int, outcome: str, reason: str | None = None, message_id: int | None = None
+) -> None:
+    """Write back how a row fared: ``sent`` or ``failed`` with a reason."""
+    _SETTLE.run(conn, row=row_id, result=outcome, why=reason, message=message_id)
+
+
+_PURGE = Prepared(
+    sa.delete(outbox).where(
+        outbox.c.made_at < sa.bindparam("before"),
+        outbox.c.outcome.in_(
+            [sa.literal_column("'sent'"), sa.literal_column("'cancelled'"), sa.literal_column("'failed'")]
+        ),
+    )
+)
+_PURGE_ORPHANS = Prepared(
+    sa.delete(outbox).where(outbox.c.contact_id.is_(None), outbox.c.made_at < sa.bindparam("before"))
+)
+
+
+def purge(conn: Connection, before: datetime) -> int:
+    """Forget what has been settled, and farewells to forgotten contacts, older than *before*."""
+    return _PURGE.run(conn, before=before) + _PURGE_ORPHANS.run(conn, before=before)
