@@ -155,7 +155,7 @@ def _declared(name: str, tree: ast.Module) -> Iterator[Use]:
 
 def _is_sentence(function: ast.expr) -> bool:
     match function:
-        case ast.Name(id="_") | ast.Attribute(value=ast.Name(id="locales"), attr="_"):
+        case ast.Name(id="_") | ast.Attribute(value=ast.Name(id="locales"), attr="_") | ast.Attribute(attr="gettext"):
             return True
     return False
 

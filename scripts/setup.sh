@@ -51,9 +51,9 @@ made_from=$( (pwd; cat requirements-dev.lock pyproject.toml) | sha256sum)
 if [ "$(cat .venv/made-from 2>/dev/null)" != "$made_from" ]; then
     echo "setup: installing the packages of requirements-dev.lock (a few minutes the first time)"
     # pip's own resolver has nothing to decide: every package is named, and checked by its hash.
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+    .venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes \
         -r requirements-dev.lock
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+    .venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
     echo "$made_from" >.venv/made-from
 fi
 
