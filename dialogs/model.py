@@ -193,7 +193,12 @@ class Screen:
 
 def encode_screen(screen: Screen) -> str:
     """The screen as JSON (for outbox and history)."""
-    raw: dict[str, Any] = {"text": screen.text, "number": screen.number, "language": screen.language, "input": screen.input}
+    raw: dict[str, Any] = {
+        "text": screen.text,
+        "number": screen.number,
+        "language": screen.language,
+        "input": screen.input,
+    }
     if screen.title:
         raw["title"] = screen.title
     if screen.note:

@@ -7,7 +7,7 @@ Every change of status goes through :func:`_pass`: status, version, counters, le
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -281,14 +281,8 @@ def _pass(conn: Connection, row: AssessmentRow, event: str, actor: str, now: dat
         now=now,
     )
     audit.write(conn, actor, f"assessment.{event}", f"assessment:{row.id}", now, row.unit_id)
-    return AssessmentRow(
-        *(getattr(row, name) for name in AssessmentRow.__slots__[:8]),
-        becomes,
-        row.version + 1,
-        row.registered_at,
-        submitted,
-        opened,
-        decided,
+    return replace(
+        row, status=becomes, version=row.version + 1, submitted_at=submitted, opened_at=opened, decided_at=decided
     )
 
 
@@ -683,6 +677,24 @@ def waiting_before(conn: Connection, path: str, before: datetime) -> int:
     return count
 
 
+_WAITING = Prepared(
+    sa.select(sa.func.count())
+    .select_from(units.join(assessments, assessments.c.unit_id == units.c.id))
+    .where(
+        units.c.path >= sa.bindparam("low"),
+        units.c.path < sa.bindparam("high"),
+        assessments.c.status == "submitted",
+    )
+)
+
+
+def waiting(conn: Connection, path: str) -> int:
+    """How many dossiers wait at or below a unit."""
+    low, high = below(path)
+    count: int = _WAITING.value(conn, low=low, high=high)
+    return count
+
+
 _OPENED = Prepared(
     sa.update(assessments)
     .where(assessments.c.id == sa.bindparam("assessment"), assessments.c.opened_at.is_(None))
@@ -727,4 +739,4 @@ def listing(
         query = query.where(units.c.path >= low, units.c.path < high)
     if status is not None:
         query = query.where(assessments.c.status == status)
-    return [AssessmentRow(*row) for row in conn.execute(query.order_by(assessments.c.id).limit(limit))]
+    return [AssessmentRow(**row._mapping) for row in conn.execute(query.order_by(assessments.c.id).limit(limit))]

@@ -10,7 +10,8 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlmodel import Field, SQLModel
 
 from storage.base import BigId, Connection, Prepared, UtcTime, table_of
-from storage.people import PersonRow, contacts, people
+from storage.officers import officer_contacts, officer_roles
+from storage.people import PersonRow, contact_person, contacts, people
 
 
 class Conversation(SQLModel, table=True):
@@ -97,6 +98,7 @@ class Chat:
     screen: int
     language: str
     used_at: datetime
+    officer_id: int | None
     person: PersonRow | None
 
 
@@ -110,6 +112,7 @@ _OPEN = Prepared(
         conversations.c.screen,
         conversations.c.language,
         conversations.c.used_at,
+        officer_contacts.c.officer_id,
         people.c.id.label("person_id"),
         people.c.unit_id,
         people.c.name,
@@ -120,9 +123,9 @@ _OPEN = Prepared(
         people.c.joined_at,
     )
     .select_from(
-        contacts.join(conversations, conversations.c.contact_id == contacts.c.id).outerjoin(
-            people, people.c.id == conversations.c.person_id
-        )
+        contacts.join(conversations, conversations.c.contact_id == contacts.c.id)
+        .outerjoin(people, people.c.id == conversations.c.person_id)
+        .outerjoin(officer_contacts, officer_contacts.c.contact_id == contacts.c.id)
     )
     .where(contacts.c.account == sa.bindparam("account"), contacts.c.address == sa.bindparam("address"))
     .with_for_update(of=conversations)
@@ -134,8 +137,8 @@ def open_chat(conn: Connection, account: str, address: str) -> Chat | None:
     row = _OPEN.first(conn, account=account, address=address)
     if row is None:
         return None
-    person = None if row.person_id is None else PersonRow(*row[8:])
-    return Chat(*row[:8], person)
+    person = None if row.person_id is None else PersonRow(*row[9:])
+    return Chat(*row[:9], person)  # type: ignore[call-arg]
 
 
 _BEGIN = Prepared(
@@ -243,3 +246,52 @@ _PURGE_MESSAGES = Prepared(sa.delete(messages).where(messages.c.at < sa.bindpara
 def purge_messages(conn: Connection, before: datetime) -> int:
     """Forget history older than the setting."""
     return _PURGE_MESSAGES.run(conn, before=before)
+
+
+# ------------------------------------------------------------------------------------------ whom to write to
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A contact to write to, with its reader's language."""
+
+    contact_id: int
+    account: str
+    address: str
+    language: str
+
+
+_REACH = (contacts.c.id, contacts.c.account, contacts.c.address, conversations.c.language)
+_LAST_USED = Prepared(
+    sa.select(*_REACH)
+    .select_from(
+        contact_person.join(contacts, contacts.c.id == contact_person.c.contact_id).join(
+            conversations, conversations.c.contact_id == contacts.c.id
+        )
+    )
+    .where(contact_person.c.person_id == sa.bindparam("person"), contacts.c.reachable)
+    .order_by(conversations.c.used_at.desc())
+    .limit(1)
+)
+_ON_UNIT = Prepared(
+    sa.select(*_REACH)
+    .select_from(
+        officer_roles.join(officer_contacts, officer_contacts.c.officer_id == officer_roles.c.officer_id)
+        .join(contacts, contacts.c.id == officer_contacts.c.contact_id)
+        .join(conversations, conversations.c.contact_id == contacts.c.id)
+    )
+    .where(officer_roles.c.unit_id == sa.bindparam("unit"), officer_roles.c.until.is_(None), contacts.c.reachable)
+    .distinct()
+    .order_by(contacts.c.id)
+)
+
+
+def last_used(conn: Connection, person_id: int) -> Reach | None:
+    """The reachable contact that a person used last."""
+    row = _LAST_USED.first(conn, person=person_id)
+    return None if row is None else Reach(*row)
+
+
+def officers_on(conn: Connection, unit_id: int) -> list[Reach]:
+    """The reachable contacts of the officers with a role on the unit itself."""
+    return [Reach(*row) for row in _ON_UNIT.all(conn, unit=unit_id)]

@@ -31,12 +31,18 @@ class FailedEvent(SQLModel, table=True):
 failed_events = table_of(FailedEvent)
 
 # Codes that open something, and numbers that may be a personal id: masked before an event is kept.
-_SECRETS = re.compile(r"(?i)\b(TL|MT)[\s\-._]*[0-9A-Z][0-9A-Z\s\-._]{8,40}|\b\d{9,12}\b")
+_CODES = re.compile(r"(?i)\b(TL|MT)[\s\-._]*[0-9A-Z][0-9A-Z\s\-._]{8,40}")
+_NUMBERS = re.compile(r"\b\d{9,12}\b")
+
+
+def masked_codes(text: str) -> str:
+    """The text without resume codes and invites: whoever reads the history later cannot use them."""
+    return _CODES.sub(lambda found: found.group(1).upper() + "-••••", text)
 
 
 def masked(raw: str) -> str:
     """The raw event without resume codes, invites and long numbers."""
-    return _SECRETS.sub(lambda found: (found.group(1) or "") + "••••", raw)
+    return _NUMBERS.sub("••••", masked_codes(raw))
 
 
 @dataclass(frozen=True, slots=True)

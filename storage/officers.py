@@ -137,6 +137,20 @@ def covers(officer: OfficerRow, path: str, roles: tuple[str, ...] = ROLES) -> bo
     return any(role.role in roles and path.startswith(role.path) for role in officer.roles)
 
 
+def widest(officer: OfficerRow, roles: tuple[str, ...] = ROLES) -> list[RoleRow]:
+    """The officer's roles without those that lie below another of them: nothing is counted twice."""
+    held = [role for role in officer.roles if role.role in roles]
+    return [
+        role
+        for position, role in enumerate(held)
+        if not any(
+            role.path.startswith(other.path) and (role.path != other.path or earlier < position)
+            for earlier, other in enumerate(held)
+            if earlier != position
+        )
+    ]
+
+
 _IS_OWN = Prepared(
     sa.select(contact_person.c.person_id)
     .select_from(contact_person.join(officer_contacts, officer_contacts.c.contact_id == contact_person.c.contact_id))

@@ -1,0 +1,112 @@
+"""An assessment read as a whole: answers, evidence, score, what is missing. Shared by the citizen's and the officer's dialogs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import criteria
+from criteria import Change, CriteriaSet, Given, Indicator, Score
+from dialogs import places
+from locales import _, number, voice, you
+from storage import assessments, evidence
+from storage.assessments import AnswerRow, AssessmentRow
+from storage.base import Connection
+from storage.evidence import EvidenceRow
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A phiếu as it stands."""
+
+    row: AssessmentRow
+    criteria: CriteriaSet
+    answers: dict[str, AnswerRow]
+    evidence: dict[str, tuple[EvidenceRow, ...]]
+    given: dict[str, Given]
+    score: Score
+    missing: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Every question answered, every piece of evidence that must be there is there."""
+        return self.score.answered == len(self.criteria.indicators) and not self.missing
+
+    @property
+    def path(self) -> tuple[Change, ...]:
+        """The shortest path to the title (one that passes has none)."""
+        return criteria.shortest_path(self.criteria, self.given)
+
+
+def read(conn: Connection, row: AssessmentRow) -> Sheet:
+    """Read an assessment under the criteria version it was filed under."""
+    filed = places.criteria_of(row)
+    answers = assessments.answers_of(conn, row.id)
+    pieces: dict[str, list[EvidenceRow]] = {}
+    for piece in evidence.all_of(conn, row.id):
+        pieces.setdefault(piece.indicator, []).append(piece)
+    given = {
+        id: Given(
+            answer.level,
+            answer.officer_level,
+            frozenset(piece.kind for piece in pieces.get(id, ()) if piece.kind != "officer_confirmation"),
+            next((piece.status for piece in pieces.get(id, ()) if piece.kind == "officer_confirmation"), None),
+        )
+        for id, answer in answers.items()
+    }
+    return Sheet(
+        row,
+        filed,
+        answers,
+        {id: tuple(found) for id, found in pieces.items()},
+        given,
+        criteria.score(filed, given),
+        criteria.missing_evidence(filed, given),
+    )
+
+
+def position(filed: CriteriaSet, indicator: str) -> int:
+    """1-based number of a question: what people call "câu 3"."""
+    return next(n for n, each in enumerate(filed.indicators, 1) if each.id == indicator)
+
+
+def level_name(filed: CriteriaSet, level: str) -> str:
+    """The level's own name ("Khá")."""
+    return filed.level(level).name.to(voice().language)
+
+
+def option_text(indicator: Indicator, level: str) -> str:
+    """How the level reads for this indicator ("4 đến 5 buổi")."""
+    return filled(indicator.option(level).label.to(voice().language))
+
+
+def question_text(indicator: Indicator, subject_group: str) -> str:
+    """The question in the words of the citizen's group."""
+    return filled(criteria.question(indicator, subject_group, voice().language))
+
+
+def filled(text: str) -> str:
+    """Criteria wording with the reader's form of address."""
+    return criteria.fill(text, you())
+
+
+def service_line(days: int | None) -> str:
+    """How long a review takes, only where the unit has said so."""
+    return _("standing.submitted_days", days=number(days)) if days else _("standing.submitted")
+
+
+def count_line(pieces: tuple[EvidenceRow, ...]) -> str:
+    """``2 ảnh, 1 đoạn viết`` — what evidence there is beside an answer, or nothing."""
+    parts = []
+    pictures = sum(piece.kind in evidence.PICTURE_KINDS for piece in pieces)
+    texts = sum(piece.kind == "text" for piece in pieces)
+    links = sum(piece.kind == "link" for piece in pieces)
+    for n, key in ((pictures, "evidence.pictures"), (texts, "evidence.texts"), (links, "evidence.links")):
+        if n:
+            parts.append(_(key, n=number(n)))
+    for piece in pieces:
+        if piece.kind == "officer_confirmation":
+            parts.append(_(f"evidence.confirmation.{piece.status}"))
+    return ", ".join(parts)
+
+
+KEYS = ("evidence.pictures", "evidence.texts", "evidence.links")

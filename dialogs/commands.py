@@ -1,0 +1,165 @@
+"""What means the same wherever a chat stands: links and typed codes, commands and their aliases, a notice's buttons.
+
+:data:`COMMANDS` is the one table of commands: help, menus and the web page's menu read it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dialogs import helping, inviting, joining, language, mydata, questions, reporting, review, standing
+from dialogs.home import Home
+from dialogs.states import Next, Turn
+from locales import _
+from storage import assessments, codes, conversations, people
+from storage.base import Refused
+from storage.gazetteer import fold
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: its names (the first is shown, the rest are aliases), who may use it, what it does.
+
+    ``who``: ``any``, ``citizen`` (has joined) or ``officer``. ``key`` names its line of help.
+    """
+
+    names: tuple[str, ...]
+    who: str
+    key: str
+    run: Callable[[Turn, object, str], Next]
+
+
+def _queue(turn: Turn, state: object, rest: str) -> Next:
+    return Next(review.Queue())
+
+
+def _hoso(turn: Turn, state: object, rest: str) -> Next:
+    return Next(standing.Standing())
+
+
+def _home(turn: Turn, state: object, rest: str) -> Next:
+    return Next(Home())
+
+
+def _register(turn: Turn, state: object, rest: str) -> Next:
+    return standing.register(turn)
+
+
+def _start(turn: Turn, state: object, rest: str) -> Next:
+    return opened(turn, state, rest)
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command(("hoso", "phieu"), "citizen", "command.hoso", _hoso),
+    Command(("dangky",), "citizen", "command.dangky", _register),
+    Command(("hangdoi", "queue"), "officer", "command.queue", _queue),
+    Command(("duyet", "approve"), "officer", "command.approve", review.approve),
+    Command(("tralai", "return"), "officer", "command.return", review.give_back),
+    Command(("chuadat",), "officer", "command.not_met", review.not_met),
+    Command(("hoantac", "undo"), "officer", "command.undo", review.undo),
+    Command(("baocao", "report"), "officer", "command.report", reporting.report),
+    Command(("dulieu", "data"), "any", "command.data", mydata.open_data),
+    Command(("ngonngu", "language"), "any", "command.language", language.choose),
+    Command(("trogiup", "help"), "any", "command.help", helping.open_help),
+    Command(("trangchu", "home", "menu"), "any", "command.home", _home),
+    Command(("start", "batdau"), "any", "", _start),
+)
+BY_NAME = {name: command for command in COMMANDS for name in command.names}
+KEYS = tuple(command.key for command in COMMANDS if command.key)
+
+_COMMAND = re.compile(r"/([A-Za-z_]{1,32})(?:@\w+)?(?:\s+(.*))?", re.DOTALL)
+_CODE_LIKE = re.compile(r"(?:dv|hs|tl|mt|bc)[\s\-._]*[0-9a-z]")
+
+
+def typed(turn: Turn, state: object, text: str) -> Next | None:
+    """A command or a code was typed; ``None`` when the text is neither, and the screen's own dialog takes it."""
+    found = _COMMAND.fullmatch(text)
+    if found:
+        command = BY_NAME.get(found.group(1).lower())
+        if command is None:
+            return Next(state, _("turn.unknown_command"))
+        return run(turn, state, command, (found.group(2) or "").strip())
+    if len(text) <= 60 and _CODE_LIKE.match(fold(text)):
+        code = _whole_code(text)
+        if code is not None:
+            return enter(turn, state, code)
+    return None
+
+
+def _whole_code(text: str) -> codes.Code | None:
+    """The code that a short text is meant as. Raises ``Refused`` for a code with a slip in it, not for other words."""
+    code = codes.find(text)
+    if code is not None:
+        return code
+    try:
+        return codes.parse(text)
+    except Refused as refused:
+        if refused.code == "code_none":
+            return None
+        raise
+
+
+def run(turn: Turn, state: object, command: Command, rest: str) -> Next:
+    """Run a command for whoever may use it; anybody else is told what it needs."""
+    if command.who == "officer" and turn.officer is None:
+        return Next(state, _("turn.officers_only"))
+    if command.who == "citizen" and turn.chat.person is None:
+        return Next(state, _("turn.join_first"))
+    return command.run(turn, state, rest)
+
+
+def opened(turn: Turn, state: object, payload: str) -> Next:
+    """The chat was opened by a link (its payload) or bare: a bare opening resumes where the chat stands."""
+    if not payload.strip():
+        return Next(state)
+    return enter(turn, state, codes.parse(payload))
+
+
+def enter(turn: Turn, state: object, code: codes.Code) -> Next:
+    """A code came in, by whatever way."""
+    match code:
+        case codes.UnitCode():
+            return joining.scan(turn, code)
+        case codes.InviteCode():
+            return inviting.arrive(turn, code)
+        case codes.ResumeCode():
+            return _resume(turn, state, code)
+        case codes.DossierCode():
+            return _dossier(turn, state, codes.printed(code))
+    return Next(state, _("refused.code_none"))
+
+
+def _resume(turn: Turn, state: object, code: codes.ResumeCode) -> Next:
+    found = people.resume(turn.conn, code, turn.chat.contact_id, turn.now)
+    if isinstance(found, str):
+        return Next(state, _(f"refused.{found}"))
+    conversations.speak_as(turn.conn, turn.chat.contact_id, found)
+    return Next(Home(), _("turn.resumed"), reread=True)
+
+
+def _dossier(turn: Turn, state: object, printed: str) -> Next:
+    row = assessments.by_code(turn.conn, printed)
+    if turn.officer is not None:
+        return review.open_dossier(turn, printed)
+    if row is not None and turn.chat.person is not None and row.person_id == turn.chat.person.id:
+        return Next(standing.Standing())
+    return Next(state, _("refused.dossier_unknown", code=printed))
+
+
+def go(turn: Turn, state: object, where: str) -> Next:
+    """A notice's button (or home's): ``queue``, ``report``, ``hoso``, ``home``, ``mend:CODE:INDICATOR``, ``dossier:CODE``."""
+    name, _sep, rest = where.partition(":")
+    if name == "mend" and turn.chat.person is not None:
+        printed, _sep, indicator = rest.partition(":")
+        row = assessments.by_code(turn.conn, printed)
+        if row is None or row.person_id != turn.chat.person.id:
+            return Next(standing.Standing())
+        return questions.mend(turn, row, indicator)
+    if name == "dossier" and turn.officer is not None:
+        return review.open_dossier(turn, rest)
+    if name == "chart" and turn.officer is not None:
+        return reporting.report(turn, state, rest)
+    command = BY_NAME.get({"queue": "hangdoi", "report": "baocao"}.get(name, name))
+    return Next(Home()) if command is None else run(turn, state, command, rest)

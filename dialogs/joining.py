@@ -1,0 +1,402 @@
+"""Joining a unit (gắn với đơn vị): from the link or typed code, over consent, to the registration for the season."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import criteria
+from dialogs import notices, places
+from dialogs.model import Act, Choice, Pressed, Screen, Typed
+from dialogs.states import Next, Turn, state
+from dialogs.text import BACK, NAME_LIMIT, initial_form, one_line, phone
+from locales import FORMS, _, day, voice
+from storage import assessments, audit, codes, conversations, erasure, people, units
+from storage.base import Refused
+from storage.units import UnitRow
+
+CONSENT_VERSION = "2026-11"
+MOST_FOUND = 6
+KEEP_YEARS = 5
+
+
+@state
+class ConfirmUnit:
+    """ "Phường Hồng Gai, Thành phố Quảng Ninh — đúng không?\""""
+
+    unit: int
+    old: int = 0
+
+
+@state
+class ChooseSuccessor:
+    """The poster's unit was closed and went to several."""
+
+    old: int
+
+
+@state
+class ChooseFound:
+    """Units found by name."""
+
+    text: str
+
+
+@state
+class MoveUnit:
+    """A citizen of one unit scanned another's code."""
+
+    unit: int
+
+
+@state
+class AskConsent:
+    """Consent (đồng ý), nothing pre-ticked; *more* shows the long text."""
+
+    unit: int
+    more: bool = False
+
+
+@state
+class AskName:
+    """Full name."""
+
+    unit: int
+
+
+@state
+class AskYear:
+    """Year of birth."""
+
+    unit: int
+    name: str
+
+
+@state
+class AskPhone:
+    """Phone number, optional."""
+
+    unit: int
+    name: str
+    birth_year: int
+
+
+@state
+class AskForm:
+    """Form of address: asked once, always changeable."""
+
+    unit: int
+    name: str
+    birth_year: int
+    phone: str
+
+
+@state
+class AskGroup:
+    """Subject group (nhóm đối tượng)."""
+
+    unit: int
+    name: str
+    birth_year: int
+    phone: str
+    form: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A unit to choose."""
+
+    id: int
+    label: str
+    suggested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the joining screens show."""
+
+    unit: UnitRow | None = None
+    place: str = ""
+    controller: str = ""
+    contact: str = ""
+    min_age: int = 18
+    year: int = 2026
+    found: tuple[Found, ...] = ()
+    old: str = ""
+    present: str = ""
+    until: str = ""
+
+
+# ------------------------------------------------------------------------------------------ ways in
+
+
+def scan(turn: Turn, code: codes.UnitCode) -> Next:
+    """A unit's code was scanned, opened or typed. Raises ``Refused("unit_unknown")``."""
+    unit = units.by_code(turn.conn, code.body, code.vintage)
+    if unit is None:
+        raise Refused("unit_unknown", code=codes.printed(code))
+    if unit.valid_to is not None:
+        sole = units.sole_successor(turn.conn, unit)
+        if sole is None:
+            return Next(ChooseSuccessor(unit.id))
+        return _arrive(turn, sole, old=unit)
+    return _arrive(turn, unit)
+
+
+def look_for(turn: Turn, text: str) -> Next:
+    """Find units by a name as typed; one result is confirmed, several are offered."""
+    found = [each for each in units.search(turn.conn, text, limit=MOST_FOUND + 1) if each.unit.level >= 2]
+    if len(found) == 1:
+        return _arrive(turn, found[0].unit)
+    if found:
+        return Next(ChooseFound(one_line(text)))
+    return Next(_somewhere(turn), _("join.not_found", text=one_line(text, 40)))
+
+
+def _somewhere(turn: Turn) -> object:
+    from dialogs.home import Home  # home leads to joining, and joining back to it
+
+    return Home()
+
+
+def _arrive(turn: Turn, unit: UnitRow, old: UnitRow | None = None) -> Next:
+    person = turn.chat.person
+    if person is not None:
+        if person.unit_id == unit.id:
+            return Next(_somewhere(turn), _("join.already", unit=unit.name))
+        return Next(MoveUnit(unit.id))
+    return Next(ConfirmUnit(unit.id, old.id if old else 0))
+
+
+# ------------------------------------------------------------------------------------------ the dialog
+
+
+def load(turn: Turn, state: object) -> View:
+    """Read what the screen needs."""
+    conn = turn.conn
+    match state:
+        case ChooseSuccessor(old):
+            closed = places.unit_of(conn, old)
+            found = tuple(
+                Found(each.unit.id, places.place(conn, each.unit), each.suggested)
+                for each in units.successors(conn, closed)
+            )
+            return View(old=places.place(conn, closed), found=found)
+        case ChooseFound(text):
+            hits = [each for each in units.search(conn, text, limit=MOST_FOUND + 1) if each.unit.level >= 2]
+            return View(found=tuple(Found(each.unit.id, ", ".join(each.parts)) for each in hits[:MOST_FOUND]))
+    unit = places.unit_of(conn, state.unit)  # type: ignore[attr-defined]
+    settings = units.settings(conn, unit)
+    year = places.today(turn).year
+    view = View(
+        unit=unit,
+        place=places.place(conn, unit),
+        controller=places.controller(settings, unit),
+        contact=places.whom_to_ask(settings),
+        min_age=settings.min_age,
+        year=year,
+        until=f"31/12/{year + KEEP_YEARS}",
+    )
+    match state:
+        case ConfirmUnit(_, old) if old:
+            return replace(view, old=places.place(conn, places.unit_of(conn, old)))
+        case MoveUnit():
+            return replace(view, present=places.place(conn, places.unit_of(conn, turn.person.unit_id)))
+    return view
+
+
+def show(state: object, view: View) -> Screen:
+    """One question a screen."""
+    match state:
+        case ConfirmUnit():
+            text = (
+                _("join.confirm_old", old=view.old, unit=view.place) if view.old else _("join.confirm", unit=view.place)
+            )
+            return Screen(
+                text, (Choice("yes", _("join.yes"), "main"), Choice("no", _("join.no"))), title=_("home.title")
+            )
+        case ChooseSuccessor():
+            choices = [
+                Choice(f"unit:{each.id}", each.label, "main" if each.suggested else "plain") for each in view.found
+            ]
+            return Screen(_("join.successor", old=view.old), (*choices, Choice("no", _("join.none_of_these"), "quiet")))
+        case ChooseFound(text):
+            choices = [Choice(f"unit:{each.id}", each.label) for each in view.found]
+            return Screen(
+                _("join.found", text=text),
+                (*choices, Choice("no", _("join.none_of_these"), "quiet")),
+                input="text",
+            )
+        case MoveUnit():
+            return Screen(
+                _("join.move", present=view.present, unit=view.place),
+                (Choice("move", _("join.move_yes")), Choice("stay", _("join.move_no"), "main")),
+            )
+        case AskConsent(more=more):
+            fields = {"controller": view.controller, "until": view.until, "contact": view.contact, "age": view.min_age}
+            text = (
+                _("join.consent_more", **fields)
+                if more
+                else _("join.consent", controller=view.controller, until=view.until)
+            )
+            choices = [Choice("agree", _("join.agree")), Choice("refuse", _("join.refuse"))]
+            if not more:
+                choices.insert(1, Choice("more", _("join.read_more"), "quiet"))
+            return Screen(text.strip(), tuple(choices), title=_("join.consent_title"))
+        case AskName():
+            return Screen(_("join.name"), (_back(),), input="name", progress=(1, 5))
+        case AskYear():
+            return Screen(_("join.year"), (_back(),), input="year", progress=(2, 5))
+        case AskPhone():
+            return Screen(_("join.phone"), (Choice("skip", _("join.no_phone")), _back()), input="tel", progress=(3, 5))
+        case AskForm(birth_year=birth_year):
+            likely = initial_form(birth_year)
+            choices = [Choice(form, _(f"join.form.{form}"), "main" if form == likely else "plain") for form in FORMS]
+            return Screen(_("join.form"), (*choices, _back()), progress=(4, 5))
+        case AskGroup():
+            return Screen(_("join.group"), (*group_choices(view.min_age), _back()), progress=(5, 5))
+    raise AssertionError(state)
+
+
+def group_choices(min_age: int) -> list[Choice]:
+    """The subject groups as buttons."""
+    given = places.current_criteria()
+    return [Choice(group.id, criteria.short_label(group, min_age, voice().language)) for group in given.subject_groups]
+
+
+def _back() -> Choice:
+    return Choice(BACK, _("choice.back"), "quiet")
+
+
+def take(turn: Turn, state: object, view: View, act: Act) -> Next:
+    """One step of joining."""
+    match state, act:
+        case (ConfirmUnit(unit), Pressed("yes")):
+            return Next(AskConsent(unit))
+        case ((ConfirmUnit() | ChooseSuccessor() | ChooseFound()), Pressed("no")):
+            return Next(_somewhere(turn), _("join.other_unit"))
+        case ((ChooseSuccessor() | ChooseFound()), Pressed(choice)) if choice.startswith("unit:"):
+            return _arrive(turn, places.unit_of(turn.conn, int(choice.removeprefix("unit:"))))
+        case (ChooseFound(), Typed(text)):
+            return look_for(turn, text)
+        case (MoveUnit(unit), Pressed("move")):
+            return _move(turn, unit)
+        case (MoveUnit(), Pressed("stay")):
+            return Next(_somewhere(turn))
+        case (AskConsent(unit), Pressed("more")):
+            return Next(AskConsent(unit, more=True))
+        case (AskConsent(unit), Pressed("agree")):
+            people.consent(turn.conn, turn.chat.contact_id, unit, CONSENT_VERSION, view.controller, turn.now)
+            audit.write(turn.conn, turn.actor, "consent.give", f"contact:{turn.chat.contact_id}", turn.now, unit)
+            return Next(AskName(unit))
+        case (AskConsent(), Pressed("refuse")) if turn.officer is not None:
+            return Next(_somewhere(turn), _("join.refused"))  # an officer's contact stays an officer's
+        case (AskConsent(), Pressed("refuse")):
+            erasure.forget_contact(turn.conn, turn.chat.contact_id)
+            return Next(state, farewell=Screen(_("join.refused"), title=_("join.refused_title")))
+        case (AskName(unit), Pressed("back")):
+            return Next(ConfirmUnit(unit))
+        case (AskName(unit), Typed(text)):
+            return _name(unit, text, state)
+        case (AskYear(unit), Pressed("back")):
+            return Next(AskName(unit))
+        case (AskYear(unit, name), Typed(text)):
+            return _year(turn, state, view, unit, name, text)
+        case (AskPhone(unit, name), Pressed("back")):
+            return Next(AskYear(unit, name))
+        case (AskPhone(unit, name, year), Pressed("skip")):
+            return Next(AskForm(unit, name, year, ""))
+        case (AskPhone(unit, name, year), Typed(text)):
+            found = phone(text)
+            return Next(AskForm(unit, name, year, found)) if found else Next(state, _("join.phone_wrong"))
+        case (AskForm(unit, name, year), Pressed("back")):
+            return Next(AskPhone(unit, name, year))
+        case (AskForm(unit, name, year, number), Pressed(form)) if form in FORMS:
+            return Next(AskGroup(unit, name, year, number, form))
+        case (AskGroup(unit, name, year, number), Pressed("back")):
+            return Next(AskForm(unit, name, year, number))
+        case (AskGroup(unit, name, year, number, form), Pressed(group)):
+            return _join(turn, unit, name, year, number, form, group)
+    return Next(state, _("turn.help.text"))
+
+
+def _name(unit: int, text: str, state: object) -> Next:
+    name = checked_name(text)
+    return Next(AskYear(unit, name)) if name else Next(state, _("join.name_wrong", most=NAME_LIMIT))
+
+
+def checked_name(text: str) -> str | None:
+    """A person's name: two letters at least, no number in it; ``None`` otherwise."""
+    name = one_line(text)
+    if sum(sign.isalpha() for sign in name) < 2 or any(sign.isdigit() for sign in name):
+        return None
+    return name
+
+
+def checked_year(text: str, this_year: int) -> int | None:
+    """A year of birth of a living person, typed as ``1957``; ``None`` otherwise."""
+    digits = "".join(sign for sign in text if sign.isdigit() and sign.isascii())
+    year = int(digits) if len(digits) == 4 else 0
+    return year if this_year - 120 <= year <= this_year else None
+
+
+def _year(turn: Turn, state: object, view: View, unit: int, name: str, text: str) -> Next:
+    year = checked_year(text, view.year)
+    if year is None:
+        return Next(state, _("join.year_wrong"))
+    if view.year - year < view.min_age:
+        return Next(state, _("join.too_young", age=view.min_age, contact=view.contact).strip())
+    return Next(AskPhone(unit, name, year))
+
+
+def _join(turn: Turn, unit: int, name: str, year: int, number: str, form: str, group: str) -> Next:
+    if group not in [each.id for each in places.current_criteria().subject_groups]:
+        raise Refused("group_unknown")
+    conn = turn.conn
+    person = people.join(
+        conn,
+        turn.chat.contact_id,
+        unit_id=unit,
+        name=name,
+        birth_year=year,
+        phone=number or None,
+        form=form,
+        subject_group=group,
+        now=turn.now,
+    )
+    conversations.speak_as(conn, turn.chat.contact_id, person.id)
+    audit.write(conn, f"person:{person.id}", "person.join", f"person:{person.id}", turn.now, unit)
+    code = people.new_resume_code(conn, person.id, turn.now)
+    from dialogs.questions import Welcome
+
+    row_unit = places.unit_of(conn, unit)
+    season = places.windows(turn, row_unit)
+    if season.registration_open(places.today(turn)):
+        given = places.current_criteria()
+        row = assessments.register(conn, person, season.year, given.id, given.version, turn.now)
+        return Next(Welcome(row.id), _("join.done", name=name, resume=code), reread=True)
+    return Next(_somewhere(turn), _("join.done", name=name, resume=code), reread=True)
+
+
+def _move(turn: Turn, unit_id: int) -> Next:
+    conn, person = turn.conn, turn.person
+    old = places.unit_of(conn, person.unit_id)
+    new = places.unit_of(conn, unit_id)
+    if new.valid_to is not None:
+        raise Refused("unit_unknown", code=new.code)
+    moved = assessments.move(conn, person, unit_id, turn.actor, turn.now)
+    waiting = [row for row in moved if row.status == "submitted"]
+    if waiting:
+        notices.to_officers(turn, old.id, "notice.moved_away", code=waiting[0].code, unit=new.name)
+        notices.to_officers(turn, new.id, "notice.moved_here", code=waiting[0].code, unit=old.name)
+    return Next(_somewhere(turn), _("join.moved", unit=places.place(conn, new)), reread=True)
+
+
+def season_line(turn: Turn, unit: UnitRow) -> str:
+    """When registration or self-assessment opens, where it is closed now; else nothing."""
+    season = places.windows(turn, unit)
+    today = places.today(turn)
+    if season.assessment_open(today):
+        return ""
+    if today < season.assessment_from:
+        return _("season.opens", day=day(season.assessment_from))
+    return _("season.closed", day=day(season.assessment_to))

@@ -1,0 +1,47 @@
+"""Refusals as a person reads them: one clear, kind sentence that says what to do next, and whom to call."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from dialogs import places
+from dialogs.states import Turn
+from locales import _, clock
+from storage import units
+from storage.base import Refused
+
+# After these the person may need a human: the unit's contact is named.
+_WITH_CONTACT = frozenset({
+    "assessment_state", "assessment_closed", "assessment_gone", "invite_wrong", "invite_used", "invite_over",
+    "out_of_scope", "own_dossier", "resume_locked", "resume_wrong", "unit_unknown",
+})  # fmt: skip
+
+
+def sentence(turn: Turn, refused: Refused) -> str:
+    """The sentence of a refusal in the reader's language."""
+    facts: dict[str, Any] = dict(refused.facts)
+    for name, value in facts.items():
+        if isinstance(value, datetime):
+            facts[name] = clock(value)
+    if "status" in facts:
+        facts["status"] = _(f"status.{facts['status']}")
+    if "decision" in facts:
+        facts["decision"] = _(f"decision.{facts['decision']}")
+    code = refused.code
+    if code == "code_wrong":
+        code = f"code_wrong_{facts['why']}"
+    text = _(f"refused.{code}", **facts)
+    if refused.code in _WITH_CONTACT:
+        asked = _contact(turn)
+        if asked:
+            text = f"{text} {asked}"
+    return text
+
+
+def _contact(turn: Turn) -> str:
+    person = turn.chat.person
+    if person is None:
+        return ""
+    unit = units.by_id(turn.conn, person.unit_id)
+    return "" if unit is None else places.whom_to_ask(units.settings(turn.conn, unit))

@@ -1,0 +1,315 @@
+"""A turn: one event of one contact, one transaction, synchronous inside.
+
+Claim the event → lock the conversation → load, take → domain rows, counters, audit → load, show → outbox. The caller commits,
+and only then is the event acknowledged: effects happen exactly once; a message may, rarely, be repeated, never lost.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dialogs import commands, refusals, signals
+from dialogs.home import Home
+from dialogs.model import (
+    Act,
+    Incoming,
+    Opened,
+    Pressed,
+    Screen,
+    Sent,
+    Signal,
+    Typed,
+    Unsupported,
+    encode_incoming,
+    encode_screen,
+)
+from dialogs.states import Next, Rules, Turn, decode_state, dialog_of, encode_state
+from dialogs.text import choice_typed, clean
+from locales import LANGUAGES, Voice, _, speaking
+from storage import conversations, events, officers, outbox, people
+from storage.base import Connection, Refused
+from storage.conversations import Chat
+
+log = logging.getLogger(__name__)
+
+GO = "go:"  # a choice with this prefix means the same on any screen, however old
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A message that the turn put out for its own contact: outbox row, line of history (if kept), encoded screen."""
+
+    outbox_id: int
+    message_id: int | None
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a turn did: messages for its contact. ``repeat``: the event had had its turn before, nothing was done."""
+
+    told: tuple[Told, ...] = ()
+    repeat: bool = False
+
+
+def take_turn(conn: Connection, incoming: Incoming, rules: Rules) -> Taken:
+    """Take the turn of an event inside the caller's transaction. Any exception but a refusal is the caller's to rescue."""
+    if not conversations.claim(conn, incoming.account, incoming.event, incoming.at):
+        return Taken(repeat=True)
+    chat = conversations.open_chat(conn, incoming.account, incoming.address)
+    if chat is None:
+        if isinstance(incoming.act, Signal):  # the contact has gone meanwhile
+            return Taken()
+        chat = _meet(conn, incoming)
+    turn = _turn(conn, chat, incoming, rules)
+    with speaking(_voice(chat)):
+        return _take(turn, incoming)
+
+
+def rescue_turn(conn: Connection, incoming: Incoming, rules: Rules, error: Exception) -> Taken:
+    """The turn failed by a defect: keep the event, apologise, show where the chat stands (home, if that fails too)."""
+    if not conversations.claim(conn, incoming.account, incoming.event, incoming.at):
+        return Taken(repeat=True)
+    error_id = events.keep(
+        conn,
+        incoming.account,
+        incoming.address,
+        incoming.event,
+        encode_incoming(incoming),
+        f"{type(error).__name__}: {events.masked(str(error))}",
+        incoming.at,
+    )
+    log.error("event %s of %s failed, kept as %s", incoming.event, incoming.account, error_id, exc_info=error)
+    if isinstance(incoming.act, Signal):
+        return Taken()
+    chat = conversations.open_chat(conn, incoming.account, incoming.address) or _meet(conn, incoming)
+    turn = _turn(conn, chat, incoming, rules)
+    with speaking(_voice(chat)):
+        note = _("turn.failed", error=error_id)
+        try:
+            return Taken((_tell(turn, incoming, *_shown(turn, _state(chat)), note, turn.chat.screen + 1),))
+        except Exception:
+            log.exception("the current screen of %s cannot be shown either", incoming.account)
+            return Taken((_tell(turn, incoming, *_shown(turn, Home()), note, turn.chat.screen + 1),))
+
+
+def _meet(conn: Connection, incoming: Incoming) -> Chat:
+    contact_id = people.meet(conn, incoming.account, incoming.address, incoming.at)
+    conversations.begin_chat(conn, contact_id, encode_state(Home()), LANGUAGES[0], incoming.at)
+    chat = conversations.open_chat(conn, incoming.account, incoming.address)
+    assert chat is not None
+    return chat
+
+
+def _turn(conn: Connection, chat: Chat, incoming: Incoming, rules: Rules) -> Turn:
+    officer = None
+    if chat.officer_id is not None:
+        idle = incoming.capabilities.officer_idle_hours
+        if idle is not None and (incoming.at - chat.used_at).total_seconds() > idle * 3600:
+            officers.sign_out(conn, chat.contact_id)
+        else:
+            officer = officers.of_contact(conn, chat.contact_id)
+    return Turn(conn, chat, officer, incoming.at, rules, incoming.capabilities)
+
+
+def _voice(chat: Chat) -> Voice:
+    return Voice(chat.language, chat.person.form if chat.person else "ong_ba")
+
+
+def _state(chat: Chat) -> Any:
+    return decode_state(chat.state) or Home()
+
+
+def _shown(turn: Turn, state: Any) -> tuple[Any, Screen]:
+    """The screen of a state; a state that may not be shown (any more) gives way to home."""
+    dialog = dialog_of(state)
+    try:
+        return state, dialog.show(state, dialog.load(turn, state))
+    except Refused as refused:
+        if isinstance(state, Home):
+            raise
+        home = Home()
+        dialog = dialog_of(home)
+        screen = dialog.show(home, dialog.load(turn, home))
+        return home, replace(screen, note=refusals.sentence(turn, refused))
+
+
+# ------------------------------------------------------------------------------------------ taking
+
+
+def _take(turn: Turn, incoming: Incoming) -> Taken:
+    act = incoming.act
+    if isinstance(act, Signal):
+        return _signal(turn, act)
+    if isinstance(act, Typed):
+        act = Typed(clean(act.text))
+    state = _state(turn.chat)
+    dialog = dialog_of(state)
+    wide = _anywhere(turn, state, act)
+    if wide is None:
+        state, now = _shown(turn, state)
+        dialog = dialog_of(state)
+        stale = incoming.screen is not None and incoming.screen != turn.chat.screen
+        _hear(turn, incoming, act, now)
+        if stale:
+            # Two taps on question 3 must never answer question 4: the current screen is shown again as it is.
+            return Taken((_tell(turn, incoming, state, now, _("turn.stale"), max(turn.chat.screen, 1)),))
+        wide = _to_dialog(turn, state, dialog, now, act)
+    else:
+        _hear(turn, incoming, act, None)
+    if wide.farewell is not None:
+        return Taken((_farewell(turn, incoming, wide.farewell),))
+    if wide.reread:
+        chat = conversations.open_chat(turn.conn, incoming.account, incoming.address)
+        assert chat is not None
+        # The same contact, perhaps an officer or a person by now.
+        officer = officers.of_contact(turn.conn, chat.contact_id) if chat.officer_id is not None else None
+        turn = replace(turn, chat=chat, officer=officer)
+        with speaking(_voice(chat)):
+            return Taken((_tell(turn, incoming, *_shown(turn, wide.state), wide.note, turn.chat.screen + 1),))
+    return Taken((_tell(turn, incoming, *_shown(turn, wide.state), wide.note, turn.chat.screen + 1),))
+
+
+def _anywhere(turn: Turn, state: Any, act: Act) -> Next | None:
+    """Acts that mean the same wherever the chat stands: links, commands, a notice's buttons."""
+    try:
+        if isinstance(act, Opened):
+            return commands.opened(turn, state, act.payload)
+        if isinstance(act, Pressed) and act.choice.startswith(GO):
+            return commands.go(turn, state, act.choice.removeprefix(GO))
+        if isinstance(act, Typed):
+            return commands.typed(turn, state, act.text)
+    except Refused as refused:
+        return Next(state, refusals.sentence(turn, refused))
+    return None
+
+
+def _to_dialog(turn: Turn, state: Any, dialog: Any, now: Screen, act: Act) -> Next:
+    """Give the act to the dialog whose screen is shown; a refusal keeps the screen and says why."""
+    if isinstance(act, Unsupported):
+        return Next(state, _(f"turn.unsupported.{act.kind if act.kind in UNSUPPORTED else 'other'}"))
+    if isinstance(act, Typed):
+        chosen = choice_typed(now, act.text)
+        if chosen is not None:
+            act = Pressed(chosen)
+            if chosen.startswith(GO):
+                return _anywhere(turn, state, act) or Next(state)
+        elif not act.text or now.input == "none":
+            return Next(state, _help_line(now))
+    elif (isinstance(act, Pressed) and all(choice.id != act.choice for choice in now.choices)) or act == Sent(()):
+        return Next(state, _help_line(now))
+    savepoint = turn.conn.connection.dbapi_connection.cursor()  # type: ignore[union-attr]
+    # A refusal changes nothing, also when it comes after the dialog's first write.
+    savepoint.execute("SAVEPOINT act")
+    try:
+        view = dialog.load(turn, state)
+        step: Next = dialog.take(turn, state, view, act)
+    except Refused as refused:
+        savepoint.execute("ROLLBACK TO SAVEPOINT act")
+        return Next(state, refusals.sentence(turn, refused))
+    finally:
+        # Released also when the turn is about to be rolled back as a whole: then this is undone with it.
+        _release(savepoint)
+    return step
+
+
+def _release(cursor: Any) -> None:
+    cursor.execute("RELEASE SAVEPOINT act")
+    cursor.close()
+
+
+UNSUPPORTED = ("voice", "sticker", "contact", "location", "file", "video", "other")
+
+
+def _help_line(now: Screen) -> str:
+    count = sum(choice.id != "back" for choice in now.choices)
+    back = count < len(now.choices)
+    if count == 0:
+        return _("turn.help.text")
+    return _("turn.help.number_back" if back else "turn.help.number", most=count)
+
+
+# ------------------------------------------------------------------------------------------ telling
+
+
+def _hear(turn: Turn, incoming: Incoming, act: Act, now: Screen | None) -> None:
+    """Keep what the person said, where the channel shows history from our store."""
+    if not incoming.capabilities.history:
+        return
+    said: dict[str, Any] = {}
+    if isinstance(act, Typed):
+        said["text"] = events.masked_codes(act.text)
+    elif isinstance(act, Pressed):
+        label = next((choice.label for choice in now.choices if choice.id == act.choice), "") if now else ""
+        said["text"] = label or _("turn.pressed")
+    elif isinstance(act, Sent):
+        said["pictures"] = [[key, ""] for key in act.uploads]
+        if act.caption:
+            said["text"] = clean(act.caption)
+    else:
+        return
+    conversations.keep_message(turn.conn, turn.chat.contact_id, "in", json.dumps(said, ensure_ascii=False), incoming.at)
+
+
+def _tell(turn: Turn, incoming: Incoming, state: Any, screen: Screen, note: str, number: int) -> Told:
+    """Save where the chat stands and put its screen into the outbox."""
+    chat = turn.chat
+    if note:
+        screen = replace(screen, note=f"{note}\n{screen.note}" if screen.note else note)
+    screen = replace(screen, number=number, language=chat.language)
+    conversations.save_chat(turn.conn, chat.contact_id, encode_state(state), number, incoming.at)
+    body = encode_screen(screen)
+    message_id = None
+    if incoming.capabilities.history:
+        message_id = conversations.keep_message(turn.conn, chat.contact_id, "out", body, incoming.at)
+    outbox_id = outbox.put(
+        turn.conn,
+        account=chat.account,
+        address=chat.address,
+        contact_id=chat.contact_id,
+        body=body,
+        now=incoming.at,
+        message_id=message_id,
+    )
+    return Told(outbox_id, message_id, body)
+
+
+def _farewell(turn: Turn, incoming: Incoming, screen: Screen) -> Told:
+    """The contact has been forgotten: the last screen goes out by address alone."""
+    body = encode_screen(screen)
+    outbox_id = outbox.put(
+        turn.conn,
+        account=incoming.account,
+        address=incoming.address,
+        contact_id=None,
+        body=body,
+        now=incoming.at,
+    )
+    return Told(outbox_id, None, body)
+
+
+def _signal(turn: Turn, signal: Signal) -> Taken:
+    """The machine has something to say: a notice beside the open question, which stays as it is."""
+    screens: Sequence[Screen] = signals.take(turn, signal)
+    told = []
+    for screen in screens:
+        body = encode_screen(replace(screen, number=0, language=turn.chat.language))
+        message_id = None
+        if turn.capabilities.history:
+            message_id = conversations.keep_message(turn.conn, turn.chat.contact_id, "out", body, turn.now)
+        outbox_id = outbox.put(
+            turn.conn,
+            account=turn.chat.account,
+            address=turn.chat.address,
+            contact_id=turn.chat.contact_id,
+            body=body,
+            now=turn.now,
+            priority=outbox.NOTICE,
+            message_id=message_id,
+        )
+        told.append(Told(outbox_id, message_id, body))
+    return Taken(tuple(told))
