@@ -1,0 +1,104 @@
+"""What a unit's figures are, whatever face they get: chat text, chart, JSON (số liệu của một đơn vị).
+
+Plain values: they cross to the drawing processes as they are, and nothing here needs a drawing library.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+# More would be higher than 2,560 px, and Telegram scales such pictures down until nobody can read them.
+ROWS_A_PICTURE = 20
+CENTRE, PROVINCE, COMMUNE, ASSOCIATION_UNIT = 0, 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One child unit (đơn vị trực thuộc): people registered, handed in at least once, approved."""
+
+    code: str
+    label: str
+    registered: int
+    submitted: int
+    approved: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRow:
+    """One subject group (nhóm đối tượng) within the unit."""
+
+    id: str
+    label: str
+    registered: int
+    approved: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndicatorMean:
+    """The mean points of one indicator (điểm trung bình của chỉ số), 0 to 10, over *n* assessments handed in."""
+
+    id: str
+    short_name: str
+    mean: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnitFigures:
+    """A unit's year in figures, as of a moment (aware, UTC).
+
+    ``registered`` counts everyone in any state but withdrawn; ``submitted`` everyone who handed in at least
+    once; the other states as they stand. ``level`` is 0 centre, 1 province, 2 commune, 3 unit of the association.
+    ``minimum`` is the least points that each indicator needs under the criteria version counted.
+    """
+
+    code: str
+    name: str
+    year: int
+    as_of: datetime
+    level: int
+    registered: int = 0
+    started: int = 0
+    submitted: int = 0
+    waiting: int = 0
+    returned: int = 0
+    approved: int = 0
+    not_met: int = 0
+    withdrawn: int = 0
+    by_group: tuple[GroupRow, ...] = ()
+    rows: tuple[Row, ...] = ()
+    indicators: tuple[IndicatorMean, ...] = ()
+    minimum: float = 5.0
+
+    @property
+    def pass_rate(self) -> float | None:
+        """Tỉ lệ đạt: approved of all decided, 0 to 1; ``None`` while nothing is decided."""
+        decided = self.approved + self.not_met
+        return self.approved / decided if decided else None
+
+    @property
+    def empty(self) -> bool:
+        """Nobody has registered, here or below."""
+        return not (self.registered or self.submitted or any(row.registered or row.submitted for row in self.rows))
+
+
+def pages(figures: UnitFigures) -> int:
+    """How many pictures the chart of these figures takes: one, or as many as its child units need."""
+    if figures.level >= COMMUNE or figures.empty:
+        return 1
+    return max(1, -(-len(figures.rows) // ROWS_A_PICTURE))
+
+
+def page_span(figures: UnitFigures, page: int) -> tuple[int, int]:
+    """The slice ``[first, last)`` of the sorted child units on a page (from 1), pages being equally full:
+    54 communes are three pictures of 18, not 20, 20 and 14. ``ValueError`` for a page that is not there."""
+    total, count = pages(figures), len(figures.rows)
+    if not 1 <= page <= total:
+        raise ValueError(f"page {page} of {total}")
+    return (page - 1) * count // total, page * count // total
+
+
+def ranked(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """Most registered first; equal ones by approved, submitted, then code, so that every page is stable."""
+    return tuple(sorted(rows, key=lambda row: (-row.registered, -row.approved, -row.submitted, row.code)))
