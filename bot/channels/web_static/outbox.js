@@ -1,0 +1,163 @@
+// What the person did and the server has not acknowledged. It outlives a reload, a lost network and a closed page; acts are
+// sent strictly one after another, each under an id made here, so that sending one twice has one effect.
+
+const PAUSES = [1, 2, 4, 8, 15, 30]; // seconds between tries
+
+export function newId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** A list kept in localStorage, or in memory where the browser keeps nothing. */
+export function keptList(name) {
+  let memory = [];
+  return {
+    read() {
+      try {
+        return JSON.parse(localStorage.getItem(name)) || [];
+      } catch (error) {
+        return memory;
+      }
+    },
+    write(list) {
+      memory = list;
+      try {
+        if (list.length) localStorage.setItem(name, JSON.stringify(list));
+        else localStorage.removeItem(name);
+      } catch (error) {
+        console.warn("not kept", error.name);
+      }
+    },
+  };
+}
+
+/**
+ * `item`: {id, screen, kind, choice|text|caption|payload, label, photos: [{local, key}], at}.
+ * `photoKey(local)` uploads a photo and gives its key; it throws an error with `permanent` and `sentence` if it never will.
+ * `on`: state(item, "sending"|"waiting"), acknowledged(item, messages), refused(item, sentence), photoRefused(item, local, sentence), changed().
+ */
+export function outbox(base, name, photoKey, on) {
+  const kept = keptList(name);
+  let running = false;
+  let tries = 0;
+  let wake = () => {};
+
+  const all = () => kept.read();
+  const take = (id) => kept.write(all().filter((item) => item.id !== id));
+  const update = (item) => kept.write(all().map((other) => (other.id === item.id ? item : other)));
+
+  function add(item, first = false) {
+    const whole = { id: newId(), at: new Date().toISOString(), ...item };
+    kept.write(first ? [whole, ...all()] : [...all(), whole]);
+    on.changed();
+    run();
+    return whole;
+  }
+
+  async function run() {
+    if (running) return;
+    running = true;
+    try {
+      for (let item = all()[0]; item; item = all()[0]) {
+        on.state(item, "sending");
+        if (await sendOne(item)) tries = 0;
+        else await pause(item);
+        on.changed();
+      }
+    } finally {
+      running = false;
+    }
+  }
+
+  /** Whether the item is done with, for better or worse. */
+  async function sendOne(item) {
+    if (item.photos) {
+      try {
+        if (!(await uploadAll(item))) return true;
+      } catch (error) {
+        if (error.unknown) return beginAnew();
+        if (error.permanent === false) return false;
+        throw error;
+      }
+    }
+    const { status, messages } = await post(item);
+    if (status === 200) {
+      take(item.id);
+      on.acknowledged(item, messages);
+      return true;
+    }
+    if (status === 401) return beginAnew();
+    if (status === 0 || status >= 500 || status === 429 || status === 408) return false;
+    take(item.id);
+    on.refused(item);
+    return true;
+  }
+
+  /** The browser lost its cookie: open the chat again first, then go on with what was waiting. */
+  function beginAnew() {
+    add({ kind: "opened", screen: null, payload: "" }, true);
+    return true;
+  }
+
+  /** Whether any photo is left to send. */
+  async function uploadAll(item) {
+    for (const photo of [...item.photos]) {
+      if (photo.key) continue;
+      try {
+        photo.key = await photoKey(photo.local);
+      } catch (error) {
+        if (!error.permanent) throw error;
+        item.photos = item.photos.filter((other) => other !== photo);
+        on.photoRefused(item, photo.local, error.sentence);
+      }
+      update(item);
+    }
+    if (item.photos.length) return true;
+    take(item.id);
+    on.refused(item);
+    return false;
+  }
+
+  /** {status, messages}; status 0 where no whole answer came. */
+  async function post(item) {
+    const { id, screen, kind, choice, text, caption, payload } = item;
+    const uploads = item.photos && item.photos.map((photo) => photo.key);
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(), 30000);
+    try {
+      const answer = await fetch(`${base}/act`, {
+        method: "POST",
+        credentials: "same-origin",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ id, screen, kind, choice, text, caption, payload, uploads }),
+        signal: abort.signal,
+      });
+      return { status: answer.status, messages: answer.ok ? (await answer.json()).messages : [] };
+    } catch (error) {
+      return { status: 0 }; // no network, too slow, or an answer cut off
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  function pause(item) {
+    on.state(item, "waiting");
+    const seconds = PAUSES[Math.min(tries, PAUSES.length - 1)];
+    tries += 1;
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, seconds * 1000);
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  /** Try at once: the network may be back. */
+  function hurry() {
+    wake();
+    run();
+  }
+
+  return { add, all, hurry, clear: () => kept.write([]) };
+}
