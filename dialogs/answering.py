@@ -1,4 +1,5 @@
-"""An assessment read as a whole: answers, evidence, score, what is missing. Shared by the citizen's and the officer's dialogs."""
+"""An assessment read as a whole: answers, evidence, score, what is missing. Shared by the citizen's and the
+officer's dialogs."""
 
 from __future__ import annotations
 

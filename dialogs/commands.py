@@ -149,7 +149,8 @@ def _dossier(turn: Turn, state: object, printed: str) -> Next:
 
 
 def go(turn: Turn, state: object, where: str) -> Next:
-    """A notice's button (or home's): ``queue``, ``report``, ``hoso``, ``home``, ``mend:CODE:INDICATOR``, ``dossier:CODE``."""
+    """A notice's button (or home's): ``queue``, ``report``, ``hoso``, ``home``, ``mend:CODE:INDICATOR``,
+    ``dossier:CODE``."""
     name, _sep, rest = where.partition(":")
     if name == "mend" and turn.chat.person is not None:
         printed, _sep, indicator = rest.partition(":")

@@ -1,4 +1,5 @@
-"""Home: where a chat stands when nothing is open. A stranger is asked for a unit; a citizen and an officer see what is next."""
+"""Home: where a chat stands when nothing is open. A stranger is asked for a unit; a citizen and an officer see
+what is next."""
 
 from __future__ import annotations
 

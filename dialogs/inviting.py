@@ -38,7 +38,8 @@ class View:
 
 
 def arrive(turn: Turn, code: codes.InviteCode) -> Next:
-    """An invite was opened. A link back in is used at once; a new role is shown first. Raises ``Refused`` (invite_*)."""
+    """An invite was opened. A link back in is used at once; a new role is shown first. Raises ``Refused``
+    (invite_*)."""
     found = officers.open_invite(turn.conn, codes.secret_hash(code), turn.now)
     if found.unit_id is None:
         officers.accept(turn.conn, found, turn.chat.contact_id, None, turn.now)

@@ -1,6 +1,7 @@
 """What passes between a messenger and the conversation: an :class:`Incoming` in, :class:`Screen`\\ s out.
 
-No messenger's type passes this door. A channel declares its :class:`Capabilities`; a dialog never asks which channel it is.
+No messenger's type passes this door. A channel declares its :class:`Capabilities`; a dialog never asks which
+channel it is.
 """
 
 from __future__ import annotations
@@ -38,14 +39,16 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The chat was opened: by a link with a code's payload (a unit's QR, an invite, a resume code), or bare (``""``)."""
+    """The chat was opened: by a link with a code's payload (a unit's QR, an invite, a resume code), or bare
+    (``""``)."""
 
     payload: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Unsupported:
-    """Something that no dialog takes: ``voice``, ``sticker``, ``contact``, ``location``, ``file``, ``video``, ``other``."""
+    """Something that no dialog takes: ``voice``, ``sticker``, ``contact``, ``location``, ``file``, ``video``,
+    ``other``."""
 
     kind: str
 
@@ -66,7 +69,8 @@ ACTS: dict[str, type] = {
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a channel can do. ``text_limit`` counts characters; ``history``: the channel shows past messages from our own store."""
+    """What a channel can do. ``text_limit`` counts characters; ``history``: the channel shows past messages from
+    our own store."""
 
     name: str
     buttons: bool = True
@@ -88,8 +92,10 @@ WEB = Capabilities("web", text_limit=20000, history=True, officer_idle_hours=12)
 class Incoming:
     """One event of one contact, as its channel account knows it.
 
-    ``account`` names the channel account (``web``, ``telegram:quangninh``), ``event`` is the channel's own id of the event (unique in
-    the account), ``address`` the contact there. ``screen`` is the number of the screen that the act answers, as far as the channel can
+    ``account`` names the channel account (``web``, ``telegram:quangninh``), ``event`` is the channel's own id of
+    the event (unique in
+    the account), ``address`` the contact there. ``screen`` is the number of the screen that the act answers, as
+    far as the channel can
     tell; ``None`` counts as the current one. ``at`` is the server's clock (UTC).
     """
 
@@ -142,7 +148,8 @@ def decode_incoming(text: str) -> Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A button. ``id`` comes back in :class:`Pressed`; a channel without buttons numbers the labels (``back`` is always 0).
+    """A button. ``id`` comes back in :class:`Pressed`; a channel without buttons numbers the labels (``back`` is
+    always 0).
 
     ``role``: ``plain``, ``main`` (the likely next step), ``quiet`` (skip, later), ``danger`` (erase, withdraw).
     """
@@ -174,7 +181,8 @@ class Screen:
     """What a person sees: plain text (never markup; each channel escapes it), choices, pictures.
 
     ``title`` is shown bold above the text; ``note`` is one line above everything (what just happened, or help);
-    ``progress`` (done, of) draws a bar where a channel can. ``input`` tells the keyboard: ``none`` (choices only; typing still works),
+    ``progress`` (done, of) draws a bar where a channel can. ``input`` tells the keyboard: ``none`` (choices only;
+    typing still works),
     ``text``, ``name``, ``year``, ``tel``, ``photo`` (pictures are welcome, text too).
     ``number`` is given by the turn; ``notice`` screens stand beside the open question and have no number (0).
     """

@@ -149,7 +149,8 @@ def _open_ids(sheet: Sheet) -> list[str]:
 
 
 def _onward(sheet: Sheet, after: str, note: str, late: str = "") -> Next:
-    """The next question without an answer (or, in a returned dossier, the next one open); the overview when all are done."""
+    """The next question without an answer (or, in a returned dossier, the next one open); the overview when all
+    are done."""
     ids = _open_ids(sheet)
     ordered = ids[ids.index(after) + 1 :] + ids[: ids.index(after)] if after in ids else ids
     row = sheet.row
@@ -550,7 +551,8 @@ def _previous(state: Asking, sheet: Sheet) -> Next:
 
 
 def picture_kind(indicator: Indicator) -> str | None:
-    """As what a picture counts for this indicator: a photo where photos do, else a certificate; ``None`` where neither."""
+    """As what a picture counts for this indicator: a photo where photos do, else a certificate; ``None`` where
+    neither."""
     return next((kind for kind in evidence.PICTURE_KINDS if kind in indicator.evidence.kinds), None)
 
 

@@ -1,6 +1,7 @@
 """States of dialogs: small frozen models, registered by name, kept as JSON in the conversation.
 
-A dialog is a module with states and three functions: ``load(turn, state) -> View`` reads, ``show(state, view) -> Screen`` is pure,
+A dialog is a module with states and three functions: ``load(turn, state) -> View`` reads, ``show(state, view) ->
+Screen`` is pure,
 ``take(turn, state, view, act) -> Next`` decides and calls storage verbs. What a person sees is always ``show``.
 """
 
@@ -33,7 +34,8 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a dialog may use: the transaction, the chat with its person, the officer, the clock, the operator's rules."""
+    """What a dialog may use: the transaction, the chat with its person, the officer, the clock, the operator's
+    rules."""
 
     conn: Connection
     chat: Chat

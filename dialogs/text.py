@@ -38,7 +38,8 @@ _NUMBER = re.compile(r"(?:so|cau|muc|chon|no|number)?\s*(\d{1,2})")
 
 
 def choice_typed(screen: Screen, text: str) -> str | None:
-    """The id of the choice that a typed text names: its number ("2", "số 2"; 0 is back), its label, or a clear beginning
+    """The id of the choice that a typed text names: its number ("2", "số 2"; 0 is back), its label, or a clear
+    beginning
     of one label. ``None`` when it names none."""
     folded = fold(text)
     if not folded or not screen.choices:

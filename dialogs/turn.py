@@ -1,6 +1,7 @@
 """A turn: one event of one contact, one transaction, synchronous inside.
 
-Claim the event → lock the conversation → load, take → domain rows, counters, audit → load, show → outbox. The caller commits,
+Claim the event → lock the conversation → load, take → domain rows, counters, audit → load, show → outbox. The
+caller commits,
 and only then is the event acknowledged: effects happen exactly once; a message may, rarely, be repeated, never lost.
 """
 
@@ -50,14 +51,19 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a turn did: messages for its contact. ``repeat``: the event had had its turn before, nothing was done."""
+    """What a turn did: messages for its contact, and the line of history of what was said (id, body), if kept.
+
+    ``repeat``: the event had had its turn before, nothing was done.
+    """
 
     told: tuple[Told, ...] = ()
+    heard: tuple[int, str] | None = None
     repeat: bool = False
 
 
 def take_turn(conn: Connection, incoming: Incoming, rules: Rules) -> Taken:
-    """Take the turn of an event inside the caller's transaction. Any exception but a refusal is the caller's to rescue."""
+    """Take the turn of an event inside the caller's transaction. Any exception but a refusal is the caller's to
+    rescue."""
     if not conversations.claim(conn, incoming.account, incoming.event, incoming.at):
         return Taken(repeat=True)
     chat = conversations.open_chat(conn, incoming.account, incoming.address)
@@ -117,7 +123,9 @@ def _turn(conn: Connection, chat: Chat, incoming: Incoming, rules: Rules) -> Tur
 
 
 def _voice(chat: Chat) -> Voice:
-    return Voice(chat.language, chat.person.form if chat.person else "ong_ba")
+    if chat.person is not None:
+        return Voice(chat.language, chat.person.form)
+    return Voice(chat.language, "anh_chi" if chat.officer_id is not None else "ong_ba")
 
 
 def _state(chat: Chat) -> Any:
@@ -154,13 +162,13 @@ def _take(turn: Turn, incoming: Incoming) -> Taken:
         state, now = _shown(turn, state)
         dialog = dialog_of(state)
         stale = incoming.screen is not None and incoming.screen != turn.chat.screen
-        _hear(turn, incoming, act, now)
+        heard = _hear(turn, incoming, act, now)
         if stale:
             # Two taps on question 3 must never answer question 4: the current screen is shown again as it is.
-            return Taken((_tell(turn, incoming, state, now, _("turn.stale"), max(turn.chat.screen, 1)),))
+            return Taken((_tell(turn, incoming, state, now, _("turn.stale"), max(turn.chat.screen, 1)),), heard)
         wide = _to_dialog(turn, state, dialog, now, act)
     else:
-        _hear(turn, incoming, act, None)
+        heard = _hear(turn, incoming, act, None)
     if wide.farewell is not None:
         return Taken((_farewell(turn, incoming, wide.farewell),))
     if wide.reread:
@@ -170,8 +178,8 @@ def _take(turn: Turn, incoming: Incoming) -> Taken:
         officer = officers.of_contact(turn.conn, chat.contact_id) if chat.officer_id is not None else None
         turn = replace(turn, chat=chat, officer=officer)
         with speaking(_voice(chat)):
-            return Taken((_tell(turn, incoming, *_shown(turn, wide.state), wide.note, turn.chat.screen + 1),))
-    return Taken((_tell(turn, incoming, *_shown(turn, wide.state), wide.note, turn.chat.screen + 1),))
+            return Taken((_tell(turn, incoming, *_shown(turn, wide.state), wide.note, turn.chat.screen + 1),), heard)
+    return Taken((_tell(turn, incoming, *_shown(turn, wide.state), wide.note, turn.chat.screen + 1),), heard)
 
 
 def _anywhere(turn: Turn, state: Any, act: Act) -> Next | None:
@@ -236,10 +244,10 @@ def _help_line(now: Screen) -> str:
 # ------------------------------------------------------------------------------------------ telling
 
 
-def _hear(turn: Turn, incoming: Incoming, act: Act, now: Screen | None) -> None:
+def _hear(turn: Turn, incoming: Incoming, act: Act, now: Screen | None) -> tuple[int, str] | None:
     """Keep what the person said, where the channel shows history from our store."""
     if not incoming.capabilities.history:
-        return
+        return None
     said: dict[str, Any] = {}
     if isinstance(act, Typed):
         said["text"] = events.masked_codes(act.text)
@@ -251,8 +259,9 @@ def _hear(turn: Turn, incoming: Incoming, act: Act, now: Screen | None) -> None:
         if act.caption:
             said["text"] = clean(act.caption)
     else:
-        return
-    conversations.keep_message(turn.conn, turn.chat.contact_id, "in", json.dumps(said, ensure_ascii=False), incoming.at)
+        return None
+    body = json.dumps(said, ensure_ascii=False)
+    return conversations.keep_message(turn.conn, turn.chat.contact_id, "in", body, incoming.at, incoming.event), body
 
 
 def _tell(turn: Turn, incoming: Incoming, state: Any, screen: Screen, note: str, number: int) -> Told:
@@ -263,17 +272,20 @@ def _tell(turn: Turn, incoming: Incoming, state: Any, screen: Screen, note: str,
     screen = replace(screen, number=number, language=chat.language)
     conversations.save_chat(turn.conn, chat.contact_id, encode_state(state), number, incoming.at)
     body = encode_screen(screen)
+    # A resume code is shown once and kept nowhere: what lies in the tables has it masked.
+    kept = encode_screen(replace(screen, note=events.masked_codes(screen.note))) if screen.note else body
     message_id = None
     if incoming.capabilities.history:
-        message_id = conversations.keep_message(turn.conn, chat.contact_id, "out", body, incoming.at)
+        message_id = conversations.keep_message(turn.conn, chat.contact_id, "out", kept, incoming.at)
     outbox_id = outbox.put(
         turn.conn,
         account=chat.account,
         address=chat.address,
         contact_id=chat.contact_id,
-        body=body,
+        body=kept,
         now=incoming.at,
         message_id=message_id,
+        delivered=message_id is not None,
     )
     return Told(outbox_id, message_id, body)
 
@@ -310,6 +322,7 @@ def _signal(turn: Turn, signal: Signal) -> Taken:
             now=turn.now,
             priority=outbox.NOTICE,
             message_id=message_id,
+            delivered=message_id is not None,
         )
         told.append(Told(outbox_id, message_id, body))
     return Taken(tuple(told))

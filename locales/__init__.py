@@ -32,7 +32,8 @@ class Voice:
     form: str = "ong_ba"
 
 
-_voice: ContextVar[Voice] = ContextVar("voice", default=Voice())
+_DEFAULT = Voice()
+_voice: ContextVar[Voice] = ContextVar("voice", default=_DEFAULT)
 
 
 def voice() -> Voice:

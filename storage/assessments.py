@@ -1,7 +1,8 @@
 """Registrations (đăng ký) and assessments (phiếu tự đánh giá, once submitted: hồ sơ): the life-cycle in one place.
 
 The table of what may follow what is :data:`LIFE`; ``docs/lifecycle.md`` shows the same table and a test compares them.
-Every change of status goes through :func:`_pass`: status, version, counters, ledger and audit move together or not at all.
+Every change of status goes through :func:`_pass`: status, version, counters, ledger and audit move together or not
+at all.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from storage.base import BigId, Connection, Prepared, UtcTime, table_of
 
 
 class AuditLine(SQLModel, table=True):
-    """One deed. ``actor`` is ``person:7``, ``officer:3``, ``cli`` or ``system``; ``subject`` names a row the same way."""
+    """One deed. ``actor`` is ``person:7``, ``officer:3``, ``cli`` or ``system``; ``subject`` names a row the same
+    way."""
 
     __tablename__ = "audit"
     id: int | None = Field(default=None, primary_key=True, sa_type=BigId)

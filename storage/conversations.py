@@ -1,9 +1,11 @@
-"""Conversations (where a chat stands), messages (what a contact saw and sent), claims (which events have had their turn)."""
+"""Conversations (where a chat stands), messages (what a contact saw and sent), claims (which events have had their
+turn)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as pg_insert
@@ -38,6 +40,7 @@ class Message(SQLModel, table=True):
     contact_id: int = Field(foreign_key="contacts.id", sa_type=BigId)
     direction: str = Field(max_length=3)
     body: str = Field(sa_type=sa.Text)
+    event: str = Field(default="", max_length=128)
     at: datetime = Field(sa_type=UtcTime, index=True)
 
 
@@ -102,7 +105,7 @@ class Chat:
     person: PersonRow | None
 
 
-_OPEN = Prepared(
+_CHAT = (
     sa.select(
         contacts.c.id,
         contacts.c.account,
@@ -128,13 +131,22 @@ _OPEN = Prepared(
         .outerjoin(officer_contacts, officer_contacts.c.contact_id == contacts.c.id)
     )
     .where(contacts.c.account == sa.bindparam("account"), contacts.c.address == sa.bindparam("address"))
-    .with_for_update(of=conversations)
 )
+_OPEN = Prepared(_CHAT.with_for_update(of=conversations))
+_PEEK = Prepared(_CHAT)
 
 
 def open_chat(conn: Connection, account: str, address: str) -> Chat | None:
     """The chat of an address, its conversation locked until the turn ends (on SQLite the one writer is the lock)."""
-    row = _OPEN.first(conn, account=account, address=address)
+    return _chat(_OPEN.first(conn, account=account, address=address))
+
+
+def peek(conn: Connection, account: str, address: str) -> Chat | None:
+    """The chat of an address, for reading."""
+    return _chat(_PEEK.first(conn, account=account, address=address))
+
+
+def _chat(row: Any | None) -> Chat | None:
     if row is None:
         return None
     person = None if row.person_id is None else PersonRow(*row[9:])
@@ -199,15 +211,16 @@ _KEEP_MESSAGE = Prepared(
         contact_id=sa.bindparam("contact"),
         direction=sa.bindparam("direction"),
         body=sa.bindparam("body"),
+        event=sa.bindparam("source"),
         at=sa.bindparam("now"),
     )
     .returning(messages.c.id)
 )
 
 
-def keep_message(conn: Connection, contact_id: int, direction: str, body: str, now: datetime) -> int:
-    """Add a line to the contact's history; its id."""
-    found: int = _KEEP_MESSAGE.value(conn, contact=contact_id, direction=direction, body=body, now=now)
+def keep_message(conn: Connection, contact_id: int, direction: str, body: str, now: datetime, event: str = "") -> int:
+    """Add a line to the contact's history (*event*: the event that said it); its id."""
+    found: int = _KEEP_MESSAGE.value(conn, contact=contact_id, direction=direction, body=body, source=event, now=now)
     return found
 
 
@@ -218,11 +231,12 @@ class Line:
     id: int
     direction: str
     body: str
+    event: str
     at: datetime
 
 
 _HISTORY = Prepared(
-    sa.select(messages.c.id, messages.c.direction, messages.c.body, messages.c.at)
+    sa.select(messages.c.id, messages.c.direction, messages.c.body, messages.c.event, messages.c.at)
     .select_from(messages.join(contacts, contacts.c.id == messages.c.contact_id))
     .where(
         contacts.c.account == sa.bindparam("account"),

@@ -240,7 +240,8 @@ _CHILD_SUMS = Prepared(
 
 
 def sums(conn: Connection, unit_id: int, path: str, year: int) -> Sums:
-    """The sum over a unit and everything below it, exact now: the roll-up plus the ledger since its mark. Writes nothing."""
+    """The sum over a unit and everything below it, exact now: the roll-up plus the ledger since its mark. Writes
+    nothing."""
     found: Sums = {(row.subject_group, row.status): row.n for row in _SUMS.all(conn, unit=unit_id, of=year)}
     for (leaf, of, group, status), by in tail(conn).items():
         if of == year and leaf.startswith(path):

@@ -1,7 +1,8 @@
 """Databases: opening one, and taking turns on it.
 
 A turn is one transaction, synchronous inside. On SQLite one writer thread runs every turn that waits, a savepoint each,
-one commit for all; on PostgreSQL a small pool of threads runs a transaction each. A turn's future resolves after COMMIT only.
+one commit for all; on PostgreSQL a small pool of threads runs a transaction each. A turn's future resolves after
+COMMIT only.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ import sqlalchemy as sa
 import sqlalchemy.pool
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from storage.base import Connection, metadata
 
-__all__ = ["TransientFailure", "Turns", "metadata", "open_engine", "reading", "writing"]
+__all__ = ["TransientFailure", "Turns", "metadata", "open_engine", "open_readers", "read_long", "reading", "writing"]
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -228,7 +230,7 @@ class Turns:
         cursor.execute("SAVEPOINT turn")
         try:
             waiting.result = waiting.job(conn)
-        except Exception as error:  # noqa: BLE001 - sorted into passing trouble and defects
+        except Exception as error:
             self._check_alive(conn, error)
             if is_transient(error):
                 raise
@@ -296,3 +298,34 @@ class Turns:
             return
         time.sleep(0.02 * 2**waiting.attempts)
         again([waiting])
+
+
+# ------------------------------------------------------------------------------------------ long readers
+
+
+def open_readers(url: str) -> AsyncEngine:
+    """An async engine (aiosqlite, psycopg) for long readers: reports and exports never hold up a turn."""
+    given = sa.make_url(url)
+    if given.get_backend_name() == "sqlite":
+        engine = create_async_engine(given.set(drivername="sqlite+aiosqlite"))
+
+        @sa.event.listens_for(engine.sync_engine, "connect")
+        def _settings(connection: Any, _record: Any) -> None:
+            connection.isolation_level = None
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA query_only=ON")
+            cursor.execute("PRAGMA busy_timeout=15000")
+            cursor.close()
+
+        @sa.event.listens_for(engine.sync_engine, "begin")
+        def _begin(connection: Connection) -> None:
+            connection.exec_driver_sql("BEGIN")
+
+        return engine
+    return create_async_engine(given.set(drivername="postgresql+psycopg"), isolation_level="REPEATABLE READ")
+
+
+async def read_long(readers: AsyncEngine, job: Callable[[Connection], T]) -> T:
+    """Run a reading job on one consistent view, away from the turns."""
+    async with readers.connect() as conn:
+        return await conn.run_sync(job)

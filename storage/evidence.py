@@ -235,7 +235,8 @@ _FORGET_UPLOADS = Prepared(sa.delete(uploads).where(uploads.c.contact_id == sa.b
 
 
 def forget_uploads(conn: Connection, contact_id: int) -> None:
-    """The contact is going: its uploads are nobody's now (their files go with the next sweep, if nothing refers to them)."""
+    """The contact is going: its uploads are nobody's now (their files go with the next sweep, if nothing refers to
+    them)."""
     _FORGET_UPLOADS.run(conn, contact=contact_id)
 
 

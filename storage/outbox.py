@@ -17,7 +17,8 @@ ANSWER, NOTICE, BULK = 0, 1, 2
 
 
 class Outgoing(SQLModel, table=True):
-    """A message on its way. ``priority``: 0 answer, 1 notice, 2 bulk. ``topic`` lets an undo cancel what has not left yet."""
+    """A message on its way. ``priority``: 0 answer, 1 notice, 2 bulk. ``topic`` lets an undo cancel what has not
+    left yet."""
 
     __tablename__ = "outbox"
     __table_args__ = (
@@ -70,7 +71,7 @@ _PUT = Prepared(
         not_before=sa.bindparam("not_before"),
         made_at=sa.bindparam("now"),
         attempts=0,
-        outcome="waiting",
+        outcome=sa.bindparam("state"),
         message_id=sa.bindparam("message"),
     )
     .returning(outbox.c.id)
@@ -89,8 +90,13 @@ def put(
     topic: str | None = None,
     not_before: datetime | None = None,
     message_id: int | None = None,
+    delivered: bool = False,
 ) -> int:
-    """Put a message (an encoded screen) into the outbox; its id."""
+    """Put a message (an encoded screen) into the outbox; its id.
+
+    *delivered*: the channel shows it from the contact's history, where it stands already (web): nothing is left to
+    send.
+    """
     found: int = _PUT.value(
         conn,
         account=account,
@@ -102,6 +108,7 @@ def put(
         not_before=not_before or now,
         now=now,
         message=message_id,
+        state="sent" if delivered else "waiting",
     )
     return found
 

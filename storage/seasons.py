@@ -67,8 +67,14 @@ class Windows:
 def default_windows(year: int) -> Windows:
     """Registration 1/1–30/11, self-assessment 1/9–30/11, decision 1/10–31/12 (a reconstruction)."""
     return Windows(
-        year, date(year, 1, 1), date(year, 11, 30), date(year, 9, 1), date(year, 11, 30), date(year, 10, 1), date(year, 12, 31)
-    )  # fmt: skip
+        year,
+        registration_from=date(year, 1, 1),
+        registration_to=date(year, 11, 30),
+        assessment_from=date(year, 9, 1),
+        assessment_to=date(year, 11, 30),
+        decision_from=date(year, 10, 1),
+        decision_to=date(year, 12, 31),
+    )
 
 
 def open_all_year(year: int) -> Windows:
@@ -109,7 +115,8 @@ def windows(conn: Connection, year: int, province_id: int | None, centre_id: int
 
 
 def set_windows(conn: Connection, unit_id: int, given: Windows) -> None:
-    """Set the windows of a year for the country or a province. Raises ``Refused("season_windows")`` when one is upside down."""
+    """Set the windows of a year for the country or a province. Raises ``Refused("season_windows")`` when one is
+    upside down."""
     if not (
         given.registration_from <= given.registration_to
         and given.assessment_from <= given.assessment_to

@@ -1,0 +1,420 @@
+"""The running bot in one process: turns, what goes out, jobs, housekeeping. Channels are mounted on it
+(:mod:`bot.run`)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from reports.figures import figures
+
+from bot.channels.pictures import StoredPicture
+from bot.channels.web import Backend, HistoryLine, Landing, Outgoing, Seat
+from dialogs.model import WEB, Incoming, Signal
+from dialogs.states import Rules
+from dialogs.turn import Taken, rescue_turn, take_turn
+from locales import Voice, speaking
+from reports.pool import ChartPool
+from storage import (
+    assessments,
+    codes,
+    conversations,
+    counters,
+    evidence,
+    jobs,
+    officers,
+    outbox,
+    people,
+    reviews,
+    units,
+)
+from storage.base import Connection, Refused
+from storage.blobs import BlobFolder
+from storage.engine import Turns, open_engine, open_readers, read_long, reading
+from storage.housekeeping import Keep, tidy
+from storage.jobs import JobRow
+
+log = logging.getLogger(__name__)
+
+WEB_ACCOUNT = "web"
+NOTICE_TICK = 1.0  # seconds between looks at the outbox; a turn wakes it at once
+FOLD_TICK = 5.0
+TIDY_TICK = 600.0
+FOLD_LINES = 2_000  # ledger lines folded at once: well under 50 ms
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the service is made of: database, folder of blobs, the operator's rules, the demo's seats."""
+
+    url: str
+    blobs: Path
+    rules: Rules
+    keep: Keep
+    links: tuple[tuple[str, str], ...] = ()
+    seats: tuple[Seat, ...] = ()
+
+
+class Service:
+    """One process that serves one database. ``start`` its loops, ``backend`` for the web channel, ``stop`` in the
+    end."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.engine = open_engine(parts.url)
+        self.readers = open_readers(parts.url)
+        self.turns = Turns(self.engine)
+        self.blobs = BlobFolder(parts.blobs)
+        self.charts = ChartPool()
+        self._queues: dict[str, set[asyncio.Queue[HistoryLine]]] = {}
+        self._wake_notices = asyncio.Event()
+        self._wake_jobs = asyncio.Event()
+        self._loops: list[asyncio.Task[None]] = []
+
+    # ---------------------------------------------------------------------------------------- life
+
+    def start(self) -> None:
+        """Start the loops: notices, jobs, folding, housekeeping."""
+        for work in (self._send_notices, self._do_jobs, self._fold, self._tidy):
+            self._loops.append(asyncio.create_task(work(), name=work.__name__))
+
+    async def stop(self) -> None:
+        """End gracefully: turns that wait are taken, then everything closes. What was not sent stays in the outbox."""
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await asyncio.to_thread(self.turns.close)
+        await self.charts.close()
+        await self.readers.dispose()
+        self.engine.dispose()
+
+    # ---------------------------------------------------------------------------------------- turns
+
+    async def take(self, incoming: Incoming) -> Taken:
+        """Take a turn; returns after COMMIT. Raises ``TransientFailure``: the event is to come again."""
+        rules = self.parts.rules
+        taken = await self.turns.run(
+            partial(_take, incoming=incoming, rules=rules), partial(_rescue, incoming=incoming, rules=rules)
+        )
+        if not taken.repeat:
+            self._wake_notices.set()
+            self._wake_jobs.set()
+        return taken
+
+    async def take_web(self, incoming: Incoming) -> tuple[Outgoing, ...]:
+        """A turn of the browser channel: the new messages, which its other tabs get as well."""
+        taken = await self.take(incoming)
+        if taken.repeat:
+            return await asyncio.to_thread(self._undelivered, incoming)
+        if taken.heard is not None:
+            line, body = taken.heard
+            self._publish(incoming.address, HistoryLine(line, "in", body, incoming.at, incoming.event))
+        told = tuple(Outgoing(each.message_id or 0, each.body, incoming.at) for each in taken.told)
+        for each in told:
+            if each.id:
+                self._publish(incoming.address, HistoryLine(each.id, "out", each.body, each.at))
+        farewells = [each.outbox_id for each in taken.told if each.message_id is None]
+        if farewells:
+            await self.turns.run(partial(_settle, rows=farewells))
+        return told
+
+    def _undelivered(self, incoming: Incoming) -> tuple[Outgoing, ...]:
+        """What an event's repeat should show: the newest screens, which its first answer may not have reached."""
+        with reading(self.engine) as conn:
+            lines = conversations.history(conn, incoming.account, incoming.address, 0, 6)
+            waiting = outbox.waiting_for(conn, incoming.account, incoming.address, incoming.at)
+        shown = [Outgoing(line.id, line.body, line.at) for line in lines if line.direction == "out"]
+        shown.extend(Outgoing(row.message_id or 0, row.body, incoming.at) for row in waiting if row.contact_id is None)
+        return tuple(shown)
+
+    # ---------------------------------------------------------------------------------------- the web channel
+
+    def backend(self, account: str = WEB_ACCOUNT) -> Backend:
+        """What the browser channel asks."""
+
+        async def history(address: str, after: int) -> tuple[HistoryLine, ...]:
+            lines = await asyncio.to_thread(self._history, account, address, after)
+            return tuple(HistoryLine(each.id, each.direction, each.body, each.at, each.event) for each in lines)
+
+        return Backend(
+            take=self.take_web,
+            history=history,
+            subscribe=self.subscribe,
+            upload=partial(self._upload, account),
+            picture=partial(self._picture, account),
+            landing=self._landing,
+            forget=partial(self._forget, account),
+            demo_seats=self.parts.seats,
+        )
+
+    def _history(self, account: str, address: str, after: int) -> list[conversations.Line]:
+        with reading(self.engine) as conn:
+            return conversations.history(conn, account, address, after)
+
+    @contextmanager
+    def subscribe(self, address: str) -> Iterator[asyncio.Queue[HistoryLine]]:
+        """Lines of an address as they are committed."""
+        queue: asyncio.Queue[HistoryLine] = asyncio.Queue()
+        self._queues.setdefault(address, set()).add(queue)
+        try:
+            yield queue
+        finally:
+            held = self._queues[address]
+            held.discard(queue)
+            if not held:
+                del self._queues[address]
+
+    def _publish(self, address: str, line: HistoryLine) -> None:
+        for queue in self._queues.get(address, ()):
+            queue.put_nowait(line)
+
+    async def _upload(self, account: str, address: str, picture: StoredPicture) -> str | None:
+        if not await asyncio.to_thread(self._may_upload, account, address):
+            return None
+        key = await asyncio.to_thread(self.blobs.put, picture.data)
+        kept = await self.turns.run(
+            partial(_keep_upload, account=account, address=address, picture=picture, key=key, now=_now())
+        )
+        return key if kept else None
+
+    def _may_upload(self, account: str, address: str) -> bool:
+        with reading(self.engine) as conn:
+            chat = conversations.peek(conn, account, address)
+        return chat is not None and chat.person is not None
+
+    async def _picture(self, account: str, address: str, key: str) -> bytes | None:
+        return await asyncio.to_thread(self._readable, account, address, key)
+
+    def _readable(self, account: str, address: str, key: str) -> bytes | None:
+        with reading(self.engine) as conn:
+            chat = conversations.peek(conn, account, address)
+            if chat is None or not self._may_see(conn, chat, key):
+                return None
+        return self.blobs.get(key)
+
+    @staticmethod
+    def _may_see(conn: Connection, chat: conversations.Chat, key: str) -> bool:
+        """A picture is for whom it is: its sender, its person, an officer in scope whose session is alive."""
+        if evidence.owns_upload(conn, chat.contact_id, key):
+            return True
+        idle = WEB.officer_idle_hours
+        alive = idle is None or (_now() - chat.used_at).total_seconds() <= idle * 3600
+        officer = officers.of_contact(conn, chat.contact_id) if chat.officer_id is not None and alive else None
+        for assessment_id in evidence.assessments_with(conn, key):
+            row = assessments.by_id(conn, assessment_id)
+            if row is None:
+                continue
+            if chat.person is not None and chat.person.id == row.person_id:
+                return True
+            if officer is not None:
+                try:
+                    reviews.may_see(conn, officer, row)
+                except Refused:
+                    continue
+                return True
+        return False
+
+    async def _landing(self, payload: str) -> Landing | None:
+        return await asyncio.to_thread(self._landing_now, payload)
+
+    def _landing_now(self, payload: str) -> Landing | None:
+        try:
+            code = codes.parse(payload)
+        except Refused:
+            return None
+        if not isinstance(code, codes.UnitCode):
+            return None
+        with reading(self.engine) as conn:
+            unit = units.by_code(conn, code.body, code.vintage)
+            if unit is None:
+                return None
+            place = units.full_name(conn, unit)
+        links = tuple((label, link.replace("{payload}", codes.payload(code))) for label, link in self.parts.links)
+        return Landing(unit.name, place.above, codes.printed(code), links)
+
+    async def _forget(self, account: str, address: str) -> None:
+        await self.turns.run(partial(_leave, account=account, address=address))
+
+    # ---------------------------------------------------------------------------------------- loops
+
+    async def _every(self, seconds: float, event: asyncio.Event | None, work: Callable[[], Awaitable[object]]) -> None:
+        """Do a piece of work again and again; trouble is logged and the work goes on."""
+        while True:
+            try:
+                await work()
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                log.exception("%s failed; it is tried again", work.__name__)
+            if event is None:
+                await asyncio.sleep(seconds)
+                continue
+            try:
+                await asyncio.wait_for(event.wait(), seconds)
+            except TimeoutError:
+                continue
+            event.clear()
+
+    async def _send_notices(self) -> None:
+        await self._every(NOTICE_TICK, self._wake_notices, self.send_due)
+
+    async def send_due(self) -> int:
+        """Deliver what is due on the web: into the contact's history, and to its open pages. How many."""
+        with_rows = await asyncio.to_thread(self._due)
+        if not with_rows:
+            return 0
+        delivered = await self.turns.run(partial(_deliver_web, now=_now()))
+        for address, line in delivered:
+            self._publish(address, line)
+        return len(delivered)
+
+    def _due(self) -> bool:
+        with reading(self.engine) as conn:
+            return bool(outbox.due(conn, WEB_ACCOUNT, _now(), most=1))
+
+    async def _do_jobs(self) -> None:
+        await self._every(NOTICE_TICK, self._wake_jobs, self.do_jobs)
+
+    async def do_jobs(self) -> int:
+        """Do the jobs that wait; how many."""
+        waiting = await asyncio.to_thread(self._waiting_jobs)
+        for job in waiting:
+            done = False
+            try:
+                await self._do(job)
+                done = True
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                log.exception("job %s (%s) failed", job.id, job.kind)
+            await self.turns.run(partial(_settle_job, job=job, done=done))
+        return len(waiting)
+
+    def _waiting_jobs(self) -> list[JobRow]:
+        with reading(self.engine) as conn:
+            return jobs.waiting(conn)
+
+    async def _do(self, job: JobRow) -> None:
+        if job.kind != "chart":
+            raise ValueError(f"no job {job.kind!r}")
+        params = job.params
+        now = _now()
+
+        voice = Voice(str(params.get("language", "vi")), "anh_chi")
+        found = await read_long(self.readers, partial(_figures, params=params, voice=voice, now=now))
+        page = int(params.get("page", 0)) or 1
+        image = await self.charts.draw(found, page, voice)
+        key = await asyncio.to_thread(self.blobs.put, image)
+        await self.turns.run(partial(_keep_chart, job=job, key=key, size=len(image), now=now))
+        signal = Signal("chart", {**params, "key": key, "as_of": found.as_of.isoformat()})
+        incoming = Incoming(job.account, f"job-{job.id}", job.address, signal, now, None, WEB)
+        taken = await self.take(incoming)
+        for told in taken.told:
+            if told.message_id is not None:
+                self._publish(job.address, HistoryLine(told.message_id, "out", told.body, now))
+
+    async def _fold(self) -> None:
+        await self._every(FOLD_TICK, None, self.fold)
+
+    async def fold(self) -> None:
+        """Fold the ledger into the roll-up, a bounded piece at a time."""
+        more = True
+        while more:  # each piece is a turn of its own: citizens' turns come between
+            more = await self.turns.run(partial(counters.fold, most=FOLD_LINES)) >= FOLD_LINES
+
+    async def _tidy(self) -> None:
+        await self._every(TIDY_TICK, None, self.tidy)
+
+    async def tidy(self) -> None:
+        """Forget what is over; sweep pictures that nothing refers to."""
+        await self.turns.run(partial(tidy, keep=self.parts.keep, now=_now()))
+        await asyncio.to_thread(self._sweep)
+
+    def _sweep(self) -> None:
+        # An hour's grace: an upload is stored before its row is committed.
+        old = list(self.blobs.old_keys(3600))
+        for start in range(0, len(old), 500):
+            part = old[start : start + 500]
+            with reading(self.engine) as conn:
+                kept = evidence.referenced(conn, part)
+            for key in part:
+                if key not in kept:
+                    self.blobs.remove(key)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+# ------------------------------------------------------------------------------------------ jobs of the writer
+
+
+def _take(conn: Connection, incoming: Incoming, rules: Rules) -> Taken:
+    return take_turn(conn, incoming, rules)
+
+
+def _rescue(conn: Connection, error: Exception, incoming: Incoming, rules: Rules) -> Taken:
+    return rescue_turn(conn, incoming, rules, error)
+
+
+def _settle(conn: Connection, rows: list[int]) -> None:
+    for row in rows:
+        outbox.settle(conn, row, "sent")
+
+
+def _settle_job(conn: Connection, job: JobRow, done: bool) -> None:
+    jobs.settle(conn, job, done)
+
+
+def _figures(conn: Connection, params: dict[str, Any], voice: Voice, now: datetime) -> Any:
+    unit = units.by_id(conn, int(params["unit"]))
+    if unit is None:
+        raise ValueError("the unit of a chart is gone")
+    with speaking(voice):
+        return figures(conn, unit, int(params["year"]), now)
+
+
+def _keep_chart(conn: Connection, job: JobRow, key: str, size: int, now: datetime) -> None:
+    """The chart is the contact's to see, like an upload of its own."""
+    if conversations.peek(conn, job.account, job.address) is not None:
+        evidence.put_upload(conn, job.contact_id, key, key, 0, 0, size, now)
+
+
+def _keep_upload(conn: Connection, account: str, address: str, picture: StoredPicture, key: str, now: datetime) -> bool:
+    chat = conversations.peek(conn, account, address)
+    if chat is None or chat.person is None:
+        return False
+    evidence.put_upload(
+        conn, chat.contact_id, key, picture.source_hash, picture.width, picture.height, len(picture.data), now
+    )
+    return True
+
+
+def _leave(conn: Connection, account: str, address: str) -> None:
+    """ "Không phải tôi": the browser forgets its cookie, so nothing is sent to that address any more."""
+    chat = conversations.peek(conn, account, address)
+    if chat is not None:
+        people.mark_reachable(conn, chat.contact_id, False)
+        officers.sign_out(conn, chat.contact_id)
+
+
+def _deliver_web(conn: Connection, now: datetime) -> list[tuple[str, HistoryLine]]:
+    """Put due notices into the history of their contacts: on the web that is delivery."""
+    delivered = []
+    for row in outbox.due(conn, WEB_ACCOUNT, now):
+        if row.contact_id is None:
+            continue  # a farewell went with its answer; it is only kept for the repeat of that act
+        if row.message_id is None:
+            line = conversations.keep_message(conn, row.contact_id, "out", row.body, now)
+            delivered.append((row.address, HistoryLine(line, "out", row.body, now)))
+            outbox.settle(conn, row.id, "sent", message_id=line)
+        else:
+            outbox.settle(conn, row.id, "sent")
+    return delivered

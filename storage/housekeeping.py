@@ -1,0 +1,32 @@
+"""What is forgotten in time: each step small, so that turns are never held up for long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from storage import conversations, erasure, events, evidence, jobs, outbox, people
+from storage.base import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long things are kept (days, hours as named): the operator's settings."""
+
+    history_days: int = 180
+    claims_days: int = 3
+    outbox_days: int = 3
+    failed_days: int = 14
+    uploads_hours: int = 24
+
+
+def tidy(conn: Connection, keep: Keep, now: datetime) -> None:
+    """Forget what has served: contacts without consent (a day), claims, settled messages, history, failed events."""
+    for contact_id in people.stale_provisional(conn, now):
+        erasure.forget_contact(conn, contact_id)
+    conversations.purge_claims(conn, now - timedelta(days=keep.claims_days))
+    conversations.purge_messages(conn, now - timedelta(days=keep.history_days))
+    outbox.purge(conn, now - timedelta(days=keep.outbox_days))
+    events.purge(conn, now - timedelta(days=keep.failed_days))
+    evidence.purge_uploads(conn, now - timedelta(hours=keep.uploads_hours))
+    jobs.purge(conn, now - timedelta(days=keep.outbox_days))
