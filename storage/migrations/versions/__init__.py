@@ -1,0 +1,1 @@
+"""``0001_….py`` and on, each with an upgrade and a downgrade."""

@@ -1,0 +1,27 @@
+"""Every table of the product in one metadata: importing this module is enough to know the whole schema."""
+
+from __future__ import annotations
+
+from storage import (
+    assessments,
+    audit,
+    conversations,
+    counters,
+    events,
+    evidence,
+    jobs,
+    officers,
+    outbox,
+    people,
+    reviews,
+    seasons,
+    units,
+)
+from storage.base import metadata
+
+__all__ = ["AGGREGATES", "metadata"]
+
+AGGREGATES = (
+    units, seasons, people, officers, assessments, evidence, reviews, conversations, outbox, jobs, events, counters,
+    audit,
+)  # fmt: skip
