@@ -70,7 +70,7 @@ BY_NAME = {name: command for command in COMMANDS for name in command.names}
 KEYS = tuple(command.key for command in COMMANDS if command.key)
 
 _COMMAND = re.compile(r"/([A-Za-z_]{1,32})(?:@\w+)?(?:\s+(.*))?", re.DOTALL)
-_CODE_LIKE = re.compile(r"(?:dv|hs|tl|mt|bc)[\s\-._]*[0-9a-z]")
+_CODE_LIKE = re.compile(r"(?:dv|hs|tl|mt|bc)\s*[0-9a-z]|\d{5}\s*(?:\d{2}\s*)?[a-z]$")
 
 
 def typed(turn: Turn, state: object, text: str) -> Next | None:

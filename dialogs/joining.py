@@ -316,7 +316,7 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
             return Next(AskForm(unit, name, year, number))
         case (AskGroup(unit, name, year, number, form), Pressed(group)):
             return _join(turn, unit, name, year, number, form, group)
-    return Next(state, _("turn.help.text"))
+    return Next(state, puzzled=True)
 
 
 def _name(unit: int, text: str, state: object) -> Next:

@@ -522,7 +522,7 @@ def _take_question(turn: Turn, state: Asking, sheet: Sheet, act: Act) -> Next:
                     state, _("evidence.got_late", n=number(note), q=answering.position(sheet.criteria, target.id))
                 )
             return Next(state, _("evidence.got_choose", n=number(note)))
-    return Next(state, _("questions.choose_first"))
+    return Next(state, puzzled=True)
 
 
 def _said(sheet: Sheet, indicator: Indicator) -> str:

@@ -61,12 +61,14 @@ class Next:
     """Where the conversation goes.
 
     ``note`` is one line above the next screen. ``reread`` says that the chat's person, officer or language changed.
+    ``puzzled``: the act made no sense here, so the line of help goes above the same screen.
     ``farewell`` ends it: the contact has been forgotten, and only this screen is still sent.
     """
 
     state: Any
     note: str = ""
     reread: bool = False
+    puzzled: bool = False
     farewell: Screen | None = None
 
 

@@ -222,7 +222,7 @@ def _to_dialog(turn: Turn, state: Any, dialog: Any, now: Screen, act: Act) -> Ne
     finally:
         # Released also when the turn is about to be rolled back as a whole: then this is undone with it.
         _release(savepoint)
-    return step
+    return replace(step, note=_help_line(now)) if step.puzzled else step
 
 
 def _release(cursor: Any) -> None:
