@@ -43,7 +43,7 @@ async def start() -> AsyncIterator[Callable[..., Awaitable[Client]]]:
 @contextmanager
 def served(memory: Memory, **settings: Any) -> Iterator[str]:
     """The channel on a free port of loopback in a thread of its own, for tests in a browser; yields its address."""
-    loop = asyncio.new_event_loop()
+    memory.loop = loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
 

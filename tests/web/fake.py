@@ -37,6 +37,7 @@ class Memory:
     pictures: dict[tuple[str, str], StoredPicture] = field(default_factory=dict)
     forgotten: list[str] = field(default_factory=list)
     queues: dict[str, list[asyncio.Queue[HistoryLine]]] = field(default_factory=dict)
+    loop: asyncio.AbstractEventLoop = None  # type: ignore[assignment]  # where it is served, for other threads
     fail: int = 0  # so many turns fail before the next that works
 
     def backend(self) -> Backend:

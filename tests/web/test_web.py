@@ -88,6 +88,7 @@ async def test_three_people_in_one_browser(start: Start, memory: Memory) -> None
     for seat in memory.seats:
         answer = await open_chat(client, seat.prefix)
         assert f"Path={seat.prefix};" in answer.headers["Set-Cookie"] + ";"
+        assert list(answer.cookies) == ["hoctap" + seat.prefix.replace("/", "_")]  # that of "/" is sent here too
     await open_chat(client)
     assert len({incoming.address for incoming in memory.taken}) == 4
     for prefix in ("", *(seat.prefix for seat in memory.seats)):  # each sees its own, though "/" covers all

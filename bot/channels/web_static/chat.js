@@ -356,6 +356,7 @@ document.addEventListener("visibilitychange", () => {
 });
 window.addEventListener("online", lookAgain);
 window.addEventListener("focus", lookAgain);
+window.addEventListener("pageshow", (event) => event.persisted && lookAgain());
 window.addEventListener("offline", () => {
   online = false;
   refresh();
@@ -385,7 +386,6 @@ async function addPhotos(files) {
 }
 
 function putInTray(photo) {
-  trayWord("");
   tray.push(photo);
   const remove = el("button", { type: "button", class: "remove", "aria-label": say("removePhoto"), onclick: () => dropFromTray(photo) }, icon("close"));
   photo.bar = el("span", { class: "share", role: "progressbar", "aria-label": say("uploading"), "aria-valuemin": 0, "aria-valuemax": 100 }, el("span"));
@@ -402,6 +402,7 @@ async function uploadFromTray(photo) {
     photo.state = value;
     photo.node.dataset.state = value;
     photo.again.hidden = value !== "waiting";
+    drawTray();
     refresh();
   };
   state("uploading");
@@ -415,12 +416,11 @@ async function uploadFromTray(photo) {
     if (error.permanent === undefined) throw error;
     if (!tray.includes(photo)) return;
     if (error.permanent) {
+      photo.sentence = error.sentence;
       state("refused");
-      trayWord(error.sentence);
       return;
     }
     state("waiting");
-    trayWord(say("uploadWaiting"));
     if (error.unknown) queue.add({ kind: "opened", screen: null, payload: "" });
     setTimeout(() => tray.includes(photo) && photo.state === "waiting" && uploadFromTray(photo), 8000);
   }
@@ -435,15 +435,26 @@ function dropFromTray(photo) {
   input.focus({ preventScroll: true });
 }
 
+let passing = ""; // said once about a file that did not even come into the tray
+
 function trayWord(text) {
-  find("tray-word").textContent = text;
+  passing = text;
+  drawTray();
+  if (text) setTimeout(() => passing === text && trayWord(""), 15000);
+}
+
+/** What is wrong stays written as long as it is. */
+function drawTray() {
+  const bad = tray.find((photo) => photo.state === "refused");
+  const waiting = tray.some((photo) => photo.state === "waiting");
+  const text = (bad && bad.sentence) || passing || (waiting ? say("uploadWaiting") : "");
+  if (find("tray-word").textContent !== text) find("tray-word").textContent = text;
   find("tray").hidden = !tray.length && !text;
-  if (text && !tray.length) setTimeout(() => find("tray-word").textContent === text && trayWord(""), 12000);
 }
 
 function trayChanged() {
   draft.write(tray.map((photo) => photo.local));
-  find("tray").hidden = !tray.length && !find("tray-word").textContent;
+  drawTray();
   refresh();
 }
 
