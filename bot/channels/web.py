@@ -701,7 +701,7 @@ async def demo_page(site: Site, request: web.Request) -> web.Response:
 
 def chrome() -> dict[str, str]:
     """The chat page's own words, in the voice in force; what stands in braces is filled by the page."""
-    count, done, total, time = "{count}", "{done}", "{total}", "{time}"
+    count, done, total = "{count}", "{done}", "{total}"
     return {
         "title": _("web.title"),
         "connecting": _("web.connecting"),
