@@ -753,8 +753,6 @@ def chrome() -> dict[str, str]:
         "previous": _("web.previous"),
         "next": _("web.next"),
         "zoom": _("web.zoom"),
-        "writing": _("web.writing"),
         "today": _("web.today"),
         "yesterday": _("web.yesterday"),
-        "at": _("web.at", time=time),
     }
