@@ -1,7 +1,484 @@
-"""Being built."""
+"""/dulieu: what is stored about whoever speaks, as text and as JSON; correcting it; withdrawing consent and erasure."""
 
-from dialogs.states import Next, Turn
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import criteria
+from dialogs import detours, joining, places
+from dialogs.home import Home
+from dialogs.model import Act, Choice, Document, Pressed, Screen, Typed
+from dialogs.states import Next, Turn, state
+from dialogs.text import BACK, NAME_LIMIT, phone
+from locales import FORMS, _, day, number, voice
+from storage import assessments, audit, conversations, erasure, evidence, people, reviews, units
+from storage.assessments import AssessmentRow
+from storage.base import Refused
+from storage.people import PersonRow
+
+DECIDED = ("approved", "not_met")
+FIELDS = ("name", "birth_year", "phone", "form", "subject_group")
+MOST_LINES = 5_000
+FILE = "du-lieu-cua-toi.json"
+
+
+@state
+class MyData:
+    """What is stored about a citizen, in words."""
+
+    way_back: str
+
+
+@state
+class Stranger:
+    """Nobody has joined from this chat; an officer's chat may say so too."""
+
+    way_back: str
+
+
+@state
+class Exported:
+    """All of it as JSON: a file, or a page (from 0) of it where the channel sends none."""
+
+    way_back: str
+    page: int = 0
+
+
+@state
+class Correcting:
+    """Another value for one of :data:`FIELDS`."""
+
+    way_back: str
+    field: str
+
+
+@state
+class AskErase:
+    """What withdrawing consent means; the first of two questions."""
+
+    way_back: str
+
+
+@state
+class ConfirmErase:
+    """The second question."""
+
+    way_back: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """An assessment in one line."""
+
+    code: str
+    year: int
+    status: str
+    answers: int
+    evidence: int
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is stored."""
+
+    person: PersonRow | None = None
+    provisional: bool = True
+    history_days: int = 0  # 0: the channel keeps no history with us
+    officer: str = ""
+    roles: tuple[str, ...] = ()
+    unit: str = ""
+    contact: str = ""
+    group: str = ""
+    min_age: int = 18
+    year: int = 2026
+    chats: int = 1
+    consents: tuple[tuple[str, str, datetime, datetime | None], ...] = ()
+    dossiers: tuple[Dossier, ...] = ()
+    decided: bool = False
+    resume_made: datetime | None = None
+    document: str = ""
+    pages: tuple[str, ...] = ()
 
 
 def open_data(turn: Turn, state: object, rest: str) -> Next:
-    return Next(state)
+    """/dulieu."""
+    way_back = detours.from_here(state)
+    return Next(Stranger(way_back) if turn.chat.person is None else MyData(way_back))
+
+
+# ------------------------------------------------------------------------------------------ reading
+
+
+def load(turn: Turn, state: object) -> View:
+    """Read what is stored. Raises ``Refused("assessment_gone")`` when the person has gone meanwhile."""
+    person, officer = turn.chat.person, turn.officer
+    known = View(
+        provisional=turn.chat.provisional,
+        history_days=turn.rules.history_days if turn.capabilities.history else 0,
+        officer=officer.name if officer else "",
+        roles=tuple(f"{role.role}:{role.unit_name}" for role in officer.roles) if officer else (),
+    )
+    if isinstance(state, Stranger):
+        return known
+    if person is None:
+        raise Refused("assessment_gone")
+    conn = turn.conn
+    unit = places.unit_of(conn, person.unit_id)
+    settings = units.settings(conn, unit)
+    rows = assessments.every_of_person(conn, person.id)
+    today = places.today(turn)
+    view = replace(
+        known,
+        person=person,
+        unit=places.place(conn, unit),
+        contact=places.whom_to_ask(settings),
+        group=_group_label(person.subject_group, settings.min_age),
+        min_age=settings.min_age,
+        year=today.year,
+        chats=len(people.contacts_of(conn, person.id)),
+        consents=tuple(people.consents_of(conn, person.id)),
+        dossiers=tuple(
+            Dossier(
+                row.code,
+                row.year,
+                row.status,
+                len(assessments.answers_of(conn, row.id)),
+                len(evidence.all_of(conn, row.id)),
+            )
+            for row in rows
+        ),
+        decided=any(row.year == today.year and row.status in DECIDED for row in rows),
+        resume_made=people.resume_code_made(conn, person.id),
+    )
+    if not isinstance(state, Exported):
+        return view
+    content = _as_json(turn, view, rows)
+    if turn.capabilities.documents:
+        return replace(view, document=content)
+    # Room for the sentence above, the number of the page and the choices.
+    size = turn.capabilities.text_limit * 3 // 4
+    return replace(view, pages=tuple(content[start : start + size] for start in range(0, len(content), size)))
+
+
+def _group_label(group: str, min_age: int) -> str:
+    try:
+        found = places.current_criteria().subject_group(group)
+    except LookupError:  # joined under criteria that named other groups
+        return group
+    return criteria.label(found, min_age, voice().language)
+
+
+def _as_json(turn: Turn, view: View, rows: list[AssessmentRow]) -> str:
+    """Everything stored that is about the person, times in UTC; no code that opens anything."""
+    conn, person = turn.conn, turn.person
+    unit = places.unit_of(conn, person.unit_id)
+    stored: dict[str, Any] = {
+        "as_of": turn.now,
+        "person": {
+            **{name: getattr(person, name) for name in (*FIELDS, "joined_at")},
+            "unit": {"code": units.display_code(unit), "name": view.unit},
+        },
+        "consents": [
+            {"version": version, "controller": controller, "given_at": given, "withdrawn_at": withdrawn}
+            for version, controller, given, withdrawn in view.consents
+        ],
+        "resume_code": {"made_at": view.resume_made},
+        "chats": [
+            {"channel": each.account, "address": each.address, "this_one": each.contact_id == turn.chat.contact_id}
+            for each in people.contacts_of(conn, person.id)
+        ],
+        "language": turn.chat.language,
+        "assessments": [_assessment(turn, row) for row in rows],
+    }
+    if view.officer:
+        stored["officer"] = {"name": view.officer, "roles": list(view.roles)}
+    if turn.capabilities.history:
+        lines = conversations.history(conn, turn.chat.account, turn.chat.address, most=MOST_LINES)
+        stored["messages"] = [
+            {"at": line.at, "direction": line.direction, **_said(json.loads(line.body))} for line in lines
+        ]
+    return json.dumps(stored, ensure_ascii=False, indent=2, default=_plain)
+
+
+def _said(body: dict[str, Any]) -> dict[str, Any]:
+    """What a line of history said; a file sent before (this one, of an earlier day) is only named."""
+    said: dict[str, Any] = {name: body[name] for name in ("note", "title", "text", "pictures") if body.get(name)}
+    if "documents" in body:
+        said["documents"] = [name for name, _media_type, _content in body["documents"]]
+    return said
+
+
+def _assessment(turn: Turn, row: AssessmentRow) -> dict[str, Any]:
+    conn = turn.conn
+    pieces = evidence.all_of(conn, row.id)
+    review = reviews.last(conn, row.id)
+    facts = asdict(row)
+    del facts["id"], facts["person_id"], facts["unit_id"]
+    return {
+        **facts,
+        "unit": places.place(conn, places.unit_of(conn, row.unit_id)),
+        "answers": [
+            {
+                **asdict(answer),
+                "evidence": [
+                    {
+                        "kind": piece.kind,
+                        "picture": piece.key,
+                        "text": piece.text,
+                        "status": piece.status,
+                        "at": piece.at,
+                    }
+                    for piece in pieces
+                    if piece.indicator == answer.indicator
+                ],
+            }
+            for answer in assessments.answers_of(conn, row.id).values()
+        ],
+        "review": None
+        if review is None
+        else {
+            "decision": review.decision,
+            "reason": review.reason,
+            "total": review.total,
+            "officer": review.officer_name,
+            "at": review.at,
+        },
+    }
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+# ------------------------------------------------------------------------------------------ showing
+
+
+def show(state: object, view: View) -> Screen:
+    """One thing a screen."""
+    match state:
+        case Stranger():
+            return _show_stranger(view)
+        case MyData():
+            return _show_data(view)
+        case Exported(_, page):
+            return _show_export(view, page)
+        case Correcting(_, field):
+            return _show_correcting(view, field)
+        case AskErase():
+            parts = [_("mydata.erase_text"), _("mydata.erase_officer") if view.officer else "", _("mydata.erase_stays")]
+            return Screen(
+                "\n\n".join(part for part in parts if part),
+                (Choice("erase", _("mydata.erase_go_on"), "danger"), Choice(BACK, _("mydata.keep"), "main")),
+                title=_("mydata.erase_title"),
+            )
+        case ConfirmErase():
+            # "Keep" stands first: who types 1 twice without reading has erased nothing.
+            return Screen(
+                _("mydata.erase_sure"),
+                (Choice("keep", _("mydata.keep"), "main"), Choice("erase_all", _("mydata.erase_yes"), "danger")),
+                title=_("mydata.erase_title"),
+            )
+    raise AssertionError(state)
+
+
+def _back() -> Choice:
+    return Choice(BACK, _("choice.back"), "quiet")
+
+
+def _officer_lines(view: View) -> str:
+    return "\n".join((
+        _("mydata.officer", name=view.officer),
+        *(_(f"home.role.{kind}", unit=unit) for kind, _sep, unit in (role.partition(":") for role in view.roles)),
+    ))  # fmt: skip
+
+
+def _show_stranger(view: View) -> Screen:
+    if view.officer:
+        parts = [_officer_lines(view), _("mydata.officer_only")]
+        return Screen("\n\n".join(parts), (_back(),), title=_("mydata.title"))
+    parts = [_("mydata.stranger") if view.provisional else _("mydata.stranger_consented")]
+    if view.history_days:
+        parts.append(_("mydata.stranger_history"))
+    return Screen(
+        "\n\n".join(parts), (Choice("forget", _("mydata.forget"), "danger"), _back()), title=_("mydata.title")
+    )
+
+
+def _show_data(view: View) -> Screen:
+    person = view.person
+    assert person is not None
+    facts = [
+        _("mydata.is.name", value=person.name),
+        _("mydata.is.birth_year", value=person.birth_year),
+        _("mydata.is.phone", value=person.phone or _("mydata.none")),
+        _("mydata.is.form", value=_(f"form.{person.form}")),
+        _("mydata.is.subject_group", value=view.group),
+        _("mydata.is.unit", value=view.unit),
+    ]
+    consents = [
+        _("mydata.consent", day=day(given), version=version, controller=controller)
+        for version, controller, given, _withdrawn in view.consents
+    ]
+    dossiers = [
+        _(
+            "mydata.dossier",
+            code=each.code,
+            year=each.year,
+            status=_(f"status.{each.status}"),
+            answers=number(each.answers),
+            evidence=number(each.evidence),
+        )
+        for each in view.dossiers
+    ] or [_("mydata.no_dossier")]
+    rest = [_("mydata.resume", day=day(view.resume_made)) if view.resume_made else _("mydata.no_resume")]
+    rest.append(_("mydata.chats", n=number(view.chats)))
+    if view.history_days:
+        rest.append(_("mydata.history", days=number(view.history_days)))
+    parts = ["\n".join(facts), "\n".join((*consents, *dossiers)), "\n".join(rest)]
+    if view.officer:
+        parts.append(_officer_lines(view))
+    parts.extend(part for part in (view.contact, _("mydata.what_now")) if part)
+    fields = [field for field in FIELDS if field != "subject_group" or not view.decided]
+    choices = [Choice(f"correct:{field}", _(f"mydata.correct.{field}")) for field in fields]
+    choices.append(Choice("export", _("mydata.export")))
+    choices.append(Choice("ask_erase", _("mydata.erase"), "quiet"))
+    return Screen("\n\n".join(parts), (*choices, _back()), title=_("mydata.title"))
+
+
+def _show_export(view: View, page: int) -> Screen:
+    if view.document:
+        return Screen(
+            _("mydata.file", file=FILE),
+            (_back(),),
+            title=_("mydata.title"),
+            documents=(Document(FILE, "application/json", view.document),),
+        )
+    page = min(page, len(view.pages) - 1)
+    choices = [Choice("more", _("mydata.more"), "main")] if page + 1 < len(view.pages) else []
+    head = _("mydata.page", page=page + 1, pages=len(view.pages))
+    return Screen(f"{head}\n\n{view.pages[page]}", (*choices, _back()), title=_("mydata.title"))
+
+
+def _show_correcting(view: View, field: str) -> Screen:
+    person = view.person
+    assert person is not None
+    match field:
+        case "name":
+            return _asking(_("join.name"), person.name, (), "name")
+        case "birth_year":
+            return _asking(_("join.year"), str(person.birth_year), (), "year")
+        case "phone":
+            none = (Choice("no_phone", _("join.no_phone")),)
+            return _asking(_("join.phone"), person.phone or _("mydata.none"), none, "tel")
+        case "form":
+            forms = tuple(Choice(form, _(f"join.form.{form}")) for form in FORMS)
+            return _asking(_("join.form"), _(f"form.{person.form}"), forms, "none")
+        case "subject_group":
+            return _asking(_("join.group"), view.group, tuple(joining.group_choices(view.min_age)), "none")
+    raise AssertionError(field)
+
+
+def _asking(question: str, present: str, choices: tuple[Choice, ...], keyboard: str) -> Screen:
+    return Screen(
+        "\n\n".join((_("mydata.present", value=present), question)),
+        (*choices, _back()),
+        title=_("mydata.title"),
+        input=keyboard,
+    )
+
+
+# ------------------------------------------------------------------------------------------ taking
+
+
+def take(turn: Turn, state: object, view: View, act: Act) -> Next:
+    """Corrections and erasure; the rest leads on."""
+    match state, act:
+        case (Stranger(), Pressed("forget")) if not view.officer:
+            erasure.forget_contact(turn.conn, turn.chat.contact_id)
+            return Next(state, farewell=_farewell())
+        case ((Stranger(way_back) | MyData(way_back)), Pressed("back")):
+            return detours.back(way_back)
+        case (MyData(way_back), Pressed("export")):
+            return Next(Exported(way_back))
+        case (MyData(way_back), Pressed("ask_erase")):
+            return Next(AskErase(way_back))
+        case (MyData(way_back), Pressed(choice)) if choice.startswith("correct:"):
+            return Next(Correcting(way_back, choice.removeprefix("correct:")))
+        case (Exported(way_back, page), Pressed("more")):
+            return Next(Exported(way_back, page + 1))
+        case (AskErase(way_back), Pressed("erase")):
+            return Next(ConfirmErase(way_back))
+        case (ConfirmErase(), Pressed("erase_all")):
+            return _erase(turn)
+        case (
+            (Exported(way_back) | AskErase(way_back) | ConfirmErase(way_back) | Correcting(way_back)),
+            Pressed(choice),
+        ) if choice in (BACK, "keep"):
+            return Next(MyData(way_back))
+        case (Correcting(way_back, field), (Pressed(value) | Typed(value))):
+            return _correct(turn, state, view, MyData(way_back), field, value)
+    return Next(state, _("turn.help.text"))
+
+
+def _correct(turn: Turn, state: object, view: View, after: MyData, field: str, value: str) -> Next:
+    person = turn.person
+    new: str | int | None
+    match field:
+        case "name":
+            new = joining.checked_name(value)
+            if new is None:
+                return Next(state, _("join.name_wrong", most=NAME_LIMIT))
+        case "birth_year":
+            new = joining.checked_year(value, view.year)
+            if new is None:
+                return Next(state, _("join.year_wrong"))
+            if view.year - new < view.min_age:
+                return Next(state, _("join.too_young", age=view.min_age, contact=view.contact).strip())
+        case "phone":
+            new = None if value == "no_phone" else phone(value)
+            if new is None and value != "no_phone":
+                return Next(state, _("join.phone_wrong"))
+        case "form" if value in FORMS:
+            new = value
+        case "subject_group":
+            return _regroup(turn, after, value)
+        case _:
+            return Next(state, _("turn.help.text"))
+    if new != getattr(person, field):
+        people.correct(turn.conn, person.id, field, new)
+        subject = f"person:{person.id}"
+        audit.write(turn.conn, turn.actor, "person.correct", subject, turn.now, person.unit_id, field=field)
+    return Next(after, _("mydata.corrected"), reread=True)
+
+
+def _regroup(turn: Turn, after: MyData, group: str) -> Next:
+    """Another subject group: counts hang on it, so not after this year's decision. Raises ``Refused``:
+    ``group_unknown``, ``assessment_closed``."""
+    person = turn.person
+    row = assessments.of_person(turn.conn, person.id, places.today(turn).year)
+    if row is not None and row.status in DECIDED:
+        raise Refused("assessment_closed", status=row.status)
+    if group not in [each.id for each in places.current_criteria().subject_groups]:
+        raise Refused("group_unknown")
+    if group != person.subject_group:
+        assessments.regroup(turn.conn, person, group, turn.actor, turn.now)
+    return Next(after, _("mydata.corrected"), reread=True)
+
+
+def _erase(turn: Turn) -> Next:
+    """Consent is withdrawn and the person erased, on every chat of theirs; an officer's chat stays an officer's."""
+    conn, person = turn.conn, turn.person
+    audit.write(conn, turn.actor, "consent.withdraw", f"person:{person.id}", turn.now, person.unit_id)
+    erasure.erase_person(conn, person, turn.actor, turn.now)
+    if conversations.open_chat(conn, turn.chat.account, turn.chat.address) is None:
+        return Next(Home(), farewell=_farewell())
+    return Next(Home(), _("mydata.erased_stays"), reread=True)
+
+
+def _farewell() -> Screen:
+    return Screen(_("mydata.erased"), title=_("join.refused_title"), language=voice().language)

@@ -730,6 +730,43 @@ def unopened(conn: Connection, path: str, before: datetime) -> list[tuple[int, s
     return [tuple(row) for row in _UNOPENED.all(conn, low=low, high=high, before=before)]
 
 
+_LEVEL_COUNTS = Prepared(
+    sa.select(
+        assessments.c.criteria_id,
+        assessments.c.criteria_version,
+        answers.c.indicator,
+        sa.func.coalesce(answers.c.officer_level, answers.c.level).label("given"),
+        sa.func.count().label("n"),
+    )
+    .select_from(
+        units.join(assessments, assessments.c.unit_id == units.c.id).join(
+            answers, answers.c.assessment_id == assessments.c.id
+        )
+    )
+    .where(
+        units.c.path >= sa.bindparam("low"),
+        units.c.path < sa.bindparam("high"),
+        assessments.c.year == sa.bindparam("of"),
+        assessments.c.status.in_(
+            [sa.literal_column(f"'{status}'") for status in ("submitted", "returned", "approved", "not_met")]
+        ),
+    )
+    .group_by(
+        assessments.c.criteria_id,
+        assessments.c.criteria_version,
+        answers.c.indicator,
+        sa.func.coalesce(answers.c.officer_level, answers.c.level),
+    )
+)
+
+
+def level_counts(conn: Connection, path: str, year: int) -> list[tuple[str, str, str, str, int]]:
+    """How often each level stands in the dossiers handed in at or below a unit, the officer's level before the
+    citizen's: (criteria id, criteria version, indicator, level, how many)."""
+    low, high = below(path)
+    return [tuple(row) for row in _LEVEL_COUNTS.all(conn, low=low, high=high, of=year)]
+
+
 def listing(
     conn: Connection, path: str | None = None, status: str | None = None, limit: int = 10_000
 ) -> list[AssessmentRow]:

@@ -341,6 +341,12 @@ def new_resume_code(conn: Connection, person_id: int, now: datetime) -> str:
     return codes.printed(code)
 
 
+def resume_code_made(conn: Connection, person_id: int) -> datetime | None:
+    """When the resume code that now holds was made; the code itself is nowhere."""
+    found: datetime | None = _HAS_CARD.value(conn, person=person_id)
+    return found
+
+
 def resume(conn: Connection, code: codes.ResumeCode, contact_id: int, now: datetime) -> int | str:
     """Whom the code continues: the person id, now linked to the contact; or ``"resume_wrong"`` / ``"resume_locked"``.
 

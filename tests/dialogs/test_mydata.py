@@ -1,0 +1,287 @@
+"""/dulieu: what is stored, correcting it, and erasure that leaves nothing in any table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from storage import assessments, conversations, officers, reviews
+from storage.engine import metadata
+from tests.support.world import HONG_GAI, Chat, World
+
+NAME, PHONE, WORDS = "Nguyễn Thị Mận", "0912345678", "Tôi đã dự lớp tập huấn ngày 12/9"
+LEDGERS = {"audit", "status_ledger", "claims"}  # may keep ids
+
+
+def everything(world: World) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table."""
+    with world.read() as conn:
+        return {
+            table.name: [dict(row._mapping) for row in conn.execute(sa.select(table))]
+            for table in metadata.sorted_tables
+            if table.name not in ("units", "unit_names", "successions")
+        }
+
+
+def appeared(before: dict[str, list[dict[str, Any]]], after: dict[str, list[dict[str, Any]]]) -> dict[str, int]:
+    """How many rows each table gained."""
+    gained = {table: len(rows) - len(before[table]) for table, rows in after.items()}
+    return {table: n for table, n in gained.items() if n}
+
+
+def decide(world: World, officer: Chat, code: str, decision: str) -> None:
+    """The officer decides a dossier, without the desk's screens."""
+    with world.write() as conn:
+        chat = conversations.open_chat(conn, officer.account, officer.address)
+        row = assessments.by_code(conn, code)
+        assert chat is not None and row is not None
+        who = officers.of_contact(conn, chat.contact_id)
+        assert who is not None
+        reviews.decide(
+            conn, who, row.id, decision, total=80, reason="Chưa rõ", undo_for=timedelta(0), now=world.now,
+            returned={"A1": "Ảnh mờ"} if decision == "return" else None,
+        )  # fmt: skip
+
+
+def draft(world: World, citizen: Chat) -> None:
+    citizen.answers("kha", until=4)
+
+
+def submitted(world: World, citizen: Chat) -> None:
+    citizen.submits("kha")
+
+
+def returned(world: World, citizen: Chat) -> None:
+    decide(world, world.officer(), citizen.submits("kha"), "return")
+
+
+def approved(world: World, citizen: Chat) -> None:
+    decide(world, world.officer(), citizen.submits("kha"), "approve")
+
+
+def erases(citizen: Chat) -> Chat:
+    return citizen.types("/dulieu").presses("ask_erase").presses("erase").presses("erase_all")
+
+
+# ------------------------------------------------------------------------------------------ seeing
+
+
+def test_what_is_stored_is_told_in_words(world: World) -> None:
+    citizen = world.citizen().joins(name=NAME, year="1960", phone="0912 345 678").answers("kha", until=3)
+    citizen.types("/dulieu").sees(
+        NAME, "1960", PHONE, "ông/bà", "Nông dân", "Phường Hồng Gai, Thành phố Quảng Ninh", "05/10/2026", "2026-11",
+        "Hội Khuyến học Phường Hồng Gai", "HS-2026-", "đang làm phiếu; 3 câu trả lời", "Mã tiếp tục: đã cấp",
+    ).sees_not("TL-")  # fmt: skip
+
+
+def test_what_is_stored_is_given_as_json(world: World) -> None:
+    citizen = world.citizen().joins(name=NAME, phone=PHONE).answers("kha", until=3).types("/dulieu").presses("export")
+    if citizen.capabilities.documents:
+        (document,) = citizen.screen.documents
+        assert (document.name, document.media_type) == ("du-lieu-cua-toi.json", "application/json")
+        content = document.content
+    else:
+        content = ""
+        while True:
+            assert len(citizen.read_out()) <= citizen.capabilities.text_limit
+            content += citizen.screen.text.partition("\n\n")[2]
+            if not any(choice.id == "more" for choice in citizen.screen.choices):
+                break
+            citizen.presses("more")
+    stored = json.loads(content)
+    assert (stored["person"]["name"], stored["person"]["phone"]) == (NAME, PHONE)
+    (assessment,) = stored["assessments"]
+    assert [answer["level"] for answer in assessment["answers"]] == ["kha"] * 3
+    pieces = [piece["text"] for answer in assessment["answers"] for piece in answer["evidence"]]
+    assert pieces and len(pieces) == len(everything(world)["evidence"]) and WORDS in pieces[0]
+    assert stored["consents"][0]["controller"] == "Hội Khuyến học Phường Hồng Gai"
+    assert stored["resume_code"]["made_at"] and "TL-" not in content
+    citizen.presses("back").sees("Thông tin đang lưu")
+
+
+def test_the_web_page_gives_its_history_too_and_never_a_file_within_a_file(world: World) -> None:
+    citizen = world.chat(profile="web").joins(name=NAME).types("/dulieu").sees("180 ngày").presses("export")
+    citizen.presses("back").presses("export")
+    stored = json.loads(citizen.screen.documents[0].content)
+    assert any(line.get("documents") == ["du-lieu-cua-toi.json"] for line in stored["messages"])
+    assert any(line["direction"] == "in" and line["text"] == NAME for line in stored["messages"])
+    assert "TL-••••" in citizen.screen.documents[0].content
+
+
+def test_a_stranger_is_told_that_nothing_is_stored_and_goes_on_where_they_were(world: World) -> None:
+    citizen = world.citizen().opens(HONG_GAI).presses("yes").types("/dulieu")
+    citizen.sees("chưa lưu thông tin nào", "trong vòng một ngày").presses("back").sees("có đồng ý không ạ?")
+    citizen.presses("agree").types("/dulieu").sees("đã đồng ý", "chưa có hồ sơ").presses("back").sees("Họ và tên")
+
+
+def test_an_officer_is_told_what_is_stored_about_them(world: World) -> None:
+    officer = world.officer(name="Trần Thị Hoa").types("/dulieu")
+    officer.sees("Trần Thị Hoa", "Người xét của Phường Hồng Gai").sees_not("Xóa ngay")
+    assert officer.exists()
+
+
+# ------------------------------------------------------------------------------------------ correcting
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong", "right", "shown"),
+    [
+        ("name", "12345", "Trần Văn Bình", "Trần Văn Bình"),
+        ("birth_year", "57", "1958", "1958"),
+        ("phone", "12", "0987 654 321", "0987654321"),
+    ],
+)
+def test_typed_corrections_are_checked_as_in_joining(
+    world: World, field: str, wrong: str, right: str, shown: str
+) -> None:
+    citizen = world.citizen().joins(name=NAME, year="1957", phone=PHONE).types("/dulieu").presses(f"correct:{field}")
+    before = everything(world)["people"]
+    citizen.sees("Hiện đang ghi").types(wrong)
+    assert everything(world)["people"] == before
+    citizen.types(right).sees("Đã sửa.", shown)
+    lines = [row for row in everything(world)["audit"] if row["action"] == "person.correct"]
+    assert [json.loads(row["details"]) for row in lines] == [{"field": field}]
+
+
+def test_a_year_below_the_minimum_age_is_not_taken(world: World) -> None:
+    citizen = world.citizen().joins(year="1957").types("/dulieu").presses("correct:birth_year")
+    citizen.types("2009").sees("từ 18 tuổi")
+    assert everything(world)["people"][0]["birth_year"] == 1957
+
+
+def test_phone_form_and_group_by_choice(world: World) -> None:
+    citizen = world.citizen().joins(phone=PHONE).types("/dulieu").presses("correct:phone").presses("no_phone")
+    citizen.sees("Số điện thoại: không có").presses("correct:form").presses("ban").sees("Bạn muốn sửa gì")
+    citizen.presses("correct:subject_group").presses("cong_nhan").sees("Đã sửa.", "ông nhân")
+    (person,) = everything(world)["people"]
+    assert (person["phone"], person["form"], person["subject_group"]) == (None, "ban", "cong_nhan")
+    assert everything(world)["assessments"][0]["subject_group"] == "cong_nhan"
+    world.recounted()
+
+
+def test_the_group_is_not_changed_after_the_decision(world: World) -> None:
+    citizen = world.citizen().joins()
+    approved(world, citizen)
+    citizen.types("/dulieu").sees_not("Đổi nhóm đối tượng")
+    assert everything(world)["people"][0]["subject_group"] == "nong_dan"
+
+
+def test_a_group_chosen_just_before_the_decision_is_refused_after_it(world: World) -> None:
+    citizen = world.citizen().joins()
+    code = citizen.submits("kha")
+    citizen.types("/dulieu").presses("correct:subject_group")
+    decide(world, world.officer(), code, "approve")
+    citizen.presses("cong_nhan").sees("không sửa được nữa")
+    assert everything(world)["people"][0]["subject_group"] == "nong_dan"
+    world.recounted()
+
+
+# ------------------------------------------------------------------------------------------ erasing
+
+
+@pytest.mark.parametrize("profile", ["full", "plain", "web"], indirect=True)
+def test_after_a_refusal_only_the_claims_and_the_farewell_are_left(world: World) -> None:
+    before = everything(world)
+    citizen = world.citizen().opens(HONG_GAI).presses("yes").types("/dulieu").presses("back").presses("refuse")
+    after = everything(world)
+    assert appeared(before, after) == {"claims": citizen.acts, "outbox": 1}
+    (farewell,) = after["outbox"]
+    assert farewell["contact_id"] is None and "không có thông tin nào" in farewell["body"]
+
+
+@pytest.mark.parametrize("profile", ["full", "plain", "web"], indirect=True)
+@pytest.mark.parametrize("consented", [False, True])
+def test_a_stranger_erases_at_once(world: World, consented: bool) -> None:
+    before = everything(world)
+    citizen = world.citizen().opens(HONG_GAI).presses("yes")
+    if consented:
+        citizen.presses("agree").types(NAME)
+    citizen.types("/dulieu").presses("forget")
+    after = everything(world)
+    gained = appeared(before, after)
+    gained.pop("audit", None)  # that somebody consented stays in the trail, by a number
+    assert gained == {"claims": citizen.acts, "outbox": 1}
+    assert NAME not in json.dumps(after, ensure_ascii=False, default=str)
+
+
+@pytest.mark.parametrize("profile", ["full", "plain", "web"], indirect=True)
+@pytest.mark.parametrize("stage", [draft, submitted, returned, approved])
+def test_after_erasure_nothing_of_the_person_is_in_any_table(
+    world: World, stage: Callable[[World, Chat], None]
+) -> None:
+    other = world.citizen().joins(name="Lê Văn Khác")
+    citizen = world.citizen().joins(name=NAME, phone=PHONE)
+    stage(world, citizen)
+    citizen.uploads("a picture that never became evidence")
+    stored = everything(world)
+    person = next(row["id"] for row in stored["people"] if row["name"] == NAME)
+    contact = next(row["id"] for row in stored["contacts"] if row["address"] == citizen.address)
+    (assessment,) = (row for row in stored["assessments"] if row["person_id"] == person)
+    held = json.dumps(stored, ensure_ascii=False, default=str)
+    assert all(needle in held for needle in (NAME, PHONE, assessment["code"]))
+    assert WORDS in held or stage is draft
+    erases(citizen)
+    assert not citizen.exists()
+    after = everything(world)
+    for table, rows in after.items():
+        for row in rows:
+            if table not in LEDGERS:
+                assert row.get("person_id") != person, table
+                assert row.get("contact_id") != contact, table
+                assert row.get("assessment_id") != assessment["id"], table
+            text = json.dumps(row, ensure_ascii=False, default=str)
+            for needle in (NAME, PHONE, WORDS, assessment["code"]):
+                assert needle not in text, table
+            if table != "claims" and not (table == "outbox" and row["contact_id"] is None):
+                assert f'"{citizen.address}"' not in text, table
+    assert [row["name"] for row in after["people"]] == ["Lê Văn Khác"]
+    (farewell,) = (row for row in after["outbox"] if row["contact_id"] is None)
+    assert "Đã xóa hết" in farewell["body"]
+    assert [row["action"] for row in after["audit"]][-2:] == ["consent.withdraw", "person.erase"]
+    world.recounted()
+    other.types("/hoso").sees("đã đăng ký")
+
+
+def test_one_press_never_erases(world: World) -> None:
+    citizen = world.citizen().joins(name=NAME).types("/dulieu").presses("ask_erase").sees("không lấy lại được")
+    citizen.presses("erase").sees("một lần nữa").presses("keep").sees(NAME)
+    citizen.presses("ask_erase").types("1").types("1").sees(NAME)
+    assert [row["name"] for row in everything(world)["people"]] == [NAME]
+
+
+def test_the_erasure_may_be_confirmed_by_a_typed_word(world: World) -> None:
+    citizen = world.citizen().joins().types("/dulieu").presses("ask_erase").presses("erase").types("xóa")
+    assert not citizen.exists()
+    assert everything(world)["people"] == []
+
+
+def test_after_erasure_one_may_join_again(world: World) -> None:
+    citizen = world.citizen().joins(name=NAME)
+    erases(citizen)
+    citizen.screen = type(citizen.screen)("")
+    citizen.joins(name="Người Mới").sees("Đã ghi tên Người Mới")
+    world.recounted()
+
+
+def test_an_officer_who_is_a_citizen_stays_an_officer(world: World) -> None:
+    officer = world.officer().opens(HONG_GAI).presses("yes").presses("agree").types(NAME).types("1970")
+    officer.presses("skip").presses("anh_chi").presses("nong_dan")
+    erases(officer).sees("nhiệm vụ cán bộ vẫn giữ", "Người xét của Phường Hồng Gai")
+    after = everything(world)
+    assert after["people"] == [] and len(after["officer_contacts"]) == 1
+    assert NAME not in json.dumps({**after, "audit": []}, ensure_ascii=False, default=str)
+    world.recounted()
+
+
+def test_every_chat_of_the_person_is_forgotten(world: World) -> None:
+    phone = world.citizen().joins(name=NAME)
+    start = phone.read_out().index("TL-")
+    tablet = world.chat().opens(phone.read_out()[start : start + 22].split()[0].strip("."))
+    tablet.types("/dulieu").sees(NAME, "gắn với ông/bà: 2")
+    erases(phone)
+    assert not phone.exists() and not tablet.exists()
