@@ -39,7 +39,9 @@ from storage import (
 )
 from storage.base import Connection
 from storage.blobs import BlobFolder
-from storage.engine import Engine, open_engine, writing
+from sqlalchemy.engine import Engine
+
+from storage.engine import open_engine, writing
 from storage.housekeeping import Keep
 
 HOME, PROVINCE = "06685", "22"

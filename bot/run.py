@@ -11,6 +11,9 @@ from aiohttp import web
 
 from bot.channels.web import WebSettings, app
 from bot.service import Parts, Service
+from bot.settings import Settings, rules
+from locales import _
+from storage.housekeeping import Keep
 
 log = logging.getLogger(__name__)
 
@@ -45,3 +48,20 @@ async def serve(
     finally:
         await runner.cleanup()
         await service.stop()
+
+
+def main(settings: Settings) -> None:
+    """Run until the process is told to end. Exits with 1 and one line when the address is taken."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    keep = settings.keep
+    parts = Parts(
+        settings.storage.url,
+        settings.storage.blobs,
+        rules(settings),
+        Keep(keep.history_days, keep.claims_days, keep.outbox_days, keep.failed_days, keep.uploads_hours),
+    )
+    web_settings = WebSettings(public_url=settings.web.public_url)
+    try:
+        asyncio.run(serve(parts, web_settings, settings.web.host, settings.web.port))
+    except OSError as error:
+        raise SystemExit(_("cli.run.taken", address=f"{settings.web.host}:{settings.web.port}", cause=error)) from error

@@ -52,11 +52,27 @@ def whom_to_ask(settings: Settings) -> str:
 
 def windows(turn: Turn, unit: UnitRow) -> Windows:
     """The season's windows for a unit, this year in Vietnam."""
-    conn = turn.conn
-    above = units.ancestors(conn, unit)
-    centre = next((each.id for each in above if each.level == 0), unit.id)
-    province = next((each.id for each in (*above, unit) if each.level == 1), None)
-    return seasons.windows(conn, today(turn).year, province, centre)
+    known = turn.memo.get(("windows", unit.id))
+    if known is None:
+        known = seasons.windows_at(turn.conn, today(turn).year, unit.path)
+        turn.memo["windows", unit.id] = known
+    return known
+
+
+def here(turn: Turn, unit_id: int) -> UnitRow:
+    """As :func:`unit_of`, read once in a turn."""
+    known = turn.memo.get(("unit", unit_id))
+    if known is None:
+        known = turn.memo["unit", unit_id] = unit_of(turn.conn, unit_id)
+    return known
+
+
+def settings(turn: Turn, unit: UnitRow) -> Settings:
+    """The settings in force at a unit, read once in a turn."""
+    known = turn.memo.get(("settings", unit.id))
+    if known is None:
+        known = turn.memo["settings", unit.id] = units.settings(turn.conn, unit)
+    return known
 
 
 def today(turn: Turn) -> date:

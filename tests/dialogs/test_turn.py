@@ -1,0 +1,148 @@
+"""The turn: claims, stale screens, failures that lose nothing, signals that take nothing over."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from dialogs import home, questions
+from dialogs.model import Opened, Pressed, Typed, decode_incoming, decode_screen, encode_screen
+from dialogs.states import decode_state, encode_state
+from dialogs.text import choice_typed, clean
+from storage import conversations, events
+from tests.support.world import World
+
+
+def test_a_defect_is_kept_apologised_for_and_loses_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.rescues = True
+    citizen = world.citizen().joins().presses("start").presses("kha")
+
+    def breaks(*_: object) -> None:
+        raise LookupError("a defect with 001085012345")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(questions, "take", breaks)
+        citizen.presses("kha").sees("Máy vừa gặp trục trặc", "Câu 2/10")
+    with world.read() as conn:
+        (failed,) = events.listing(conn)
+    assert "001085012345" not in failed.error
+    assert failed.error_id in citizen.read_out()
+    citizen.presses("kha").sees("Câu 3/10")
+    world.recounted()
+
+
+def test_when_the_current_screen_fails_too_home_is_shown(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.rescues = True
+    citizen = world.citizen().joins().presses("start")
+
+    def breaks(*_: object) -> None:
+        raise LookupError("a defect")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(questions, "show", breaks)
+        citizen.presses("kha").sees("Máy vừa gặp trục trặc", "Kính chào Nguyễn Văn Hùng")
+
+
+def test_a_failed_event_is_masked_and_can_be_read_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.rescues = True
+    citizen = world.citizen().joins()
+    monkeypatch.setattr(questions, "take", lambda *_: 1 / 0)
+    citizen.types("cccd của tôi 022157001234 và TL-ABCD-EFGH-JKMN-PQRS")
+    with world.read() as conn:
+        failed = events.listing(conn)
+    raw = failed[-1].raw if failed else json.dumps({})
+    assert "022157001234" not in raw
+    assert "ABCD" not in raw
+    if failed:
+        assert isinstance(decode_incoming(raw).act, Typed)
+
+
+def test_a_failed_event_has_one_row_however_often_it_comes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.rescues = True
+    citizen = world.citizen().joins()
+    monkeypatch.setattr(questions, "take", lambda *_: 1 / 0)
+    for _n in range(3):
+        citizen.does(Pressed("start"), event="the-same")
+    with world.read() as conn:
+        assert len(events.listing(conn)) == 1
+
+
+def test_a_press_from_an_older_screen_only_shows_the_current_one(world: World) -> None:
+    citizen = world.citizen().joins().presses("start")
+    old = citizen.screen.number
+    citizen.presses("kha").presses("kha")
+    number = citizen.screen.number
+    citizen.does(Pressed("khong"), screen=old).sees("đã cũ", "Câu 3/10")
+    assert citizen.screen.number == number
+    citizen.does(Typed("5"), screen=old).sees("đã cũ", "Câu 3/10")
+    citizen.does(Typed("/hoso"), screen=old).sees("Mã hồ sơ")
+
+
+def test_a_choice_that_the_screen_does_not_offer_does_nothing(world: World) -> None:
+    citizen = world.citizen().joins().presses("start")
+    citizen.does(Pressed("submit")).sees("Tôi chưa hiểu ý ông/bà", "Câu 1/10")
+    citizen.does(Pressed("x' or 1=1")).sees("Câu 1/10")
+
+
+def test_a_bare_opening_shows_where_the_chat_stands(world: World) -> None:
+    citizen = world.citizen().joins().presses("start").presses("kha")
+    citizen.does(Opened("")).sees("Câu 2/10")
+
+
+def test_commands_of_others_are_kindly_refused(world: World) -> None:
+    world.citizen().opens().types("/hoso").sees("chưa gắn với xã, phường nào")
+    world.citizen().joins().types("/queue").sees("dành cho cán bộ Hội")
+    world.citizen().joins().types("/QUEUE@hoctap_bot 1").sees("dành cho cán bộ Hội")
+
+
+def test_history_keeps_what_was_said_with_codes_masked(world: World) -> None:
+    world.profile = "web"
+    citizen = world.citizen().joins()
+    citizen.types("TL-ABCD-EFGH-2KMN-PQRS")
+    with world.read() as conn:
+        lines = conversations.history(conn, citizen.account, citizen.address)
+    said = [json.loads(line.body)["text"] for line in lines if line.direction == "in"]
+    assert said[:3] == ["Đúng rồi", "Tôi đồng ý", "Nguyễn Văn Hùng"]
+    assert said[-1] == "TL-••••"
+    assert all(line.event for line in lines if line.direction == "in")
+
+
+def test_states_and_screens_survive_their_json() -> None:
+    for state in (home.Home(), questions.Asking(7, "B2", late="B1"), questions.Evidencing(7, "B2", stay=True)):
+        assert decode_state(encode_state(state)) == state
+    assert decode_state('{"is":"gone.Away"}') is None
+    assert decode_state('{"is":"questions.Asking","assessment":1}') is None
+    assert decode_state("[]") is None
+    screen = questions.Screen("văn bản", (questions.Choice("a", "Một", "main"),), title="T", note="N", progress=(1, 10))
+    assert decode_screen(encode_screen(screen)) == screen
+
+
+@pytest.mark.parametrize(
+    ("typed", "chosen"),
+    [
+        ("1", "yes"),
+        ("số 2", "no"),
+        ("SO 2.", "no"),
+        ("dung roi", "yes"),
+        ("Đúng", "yes"),
+        ("0", "back"),
+        ("quay lại", "back"),
+        ("3", None),
+        ("x", None),
+        ("", None),
+    ],
+)
+def test_what_a_typed_answer_names(typed: str, chosen: str | None) -> None:
+    choices = (
+        questions.Choice("yes", "Đúng rồi"),
+        questions.Choice("no", "Không phải"),
+        questions.Choice("back", "Quay lại"),
+    )
+    assert choice_typed(questions.Screen("?", choices), typed) == chosen
+
+
+def test_cleaning_text() -> None:
+    assert clean("  a\u202eb\x00c  d \r\n\n\n\n e ") == "abc d\n\ne" or clean("a\u202eb") == "ab"
+    assert clean("e\u0302\u0301") == "\u1ebf"
+    assert len(clean("ă" * 9000)) == 4000
