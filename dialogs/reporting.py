@@ -138,10 +138,9 @@ def _enter(turn: Turn, unit: UnitRow, year: int) -> Next:
     """Open a unit's report and ask for its chart, once. Raises ``Refused("out_of_scope")``."""
     if not officers.covers(_officer(turn), unit.path):
         raise Refused("out_of_scope")
-    reckoned = reckoning.figures(turn.conn, unit, year, turn.now, means=False)
-    if reckoned.empty:
+    if not reckoning.anybody(turn.conn, unit, year):
         return Next(Reporting(unit.id, year))
-    _ask_for_chart(turn, unit, reckoned, 1)
+    _ask_for_chart(turn, unit, year, 1)
     return Next(Reporting(unit.id, year), _("report.drawing"))
 
 
@@ -150,25 +149,23 @@ def _another_picture(turn: Turn, state: object, code: str, year: int, page: int)
     unit = units.by_code(turn.conn, code)
     if unit is None or not officers.covers(_officer(turn), unit.path):
         raise Refused("out_of_scope")
-    reckoned = reckoning.figures(turn.conn, unit, year, turn.now, means=False)
-    if not 1 <= page <= pages(reckoned):
+    if not 1 <= page <= _pictures(turn, unit, year):
         return _enter(turn, unit, year)
-    _ask_for_chart(turn, unit, reckoned, page)
+    _ask_for_chart(turn, unit, year, page)
     return Next(state, _("report.drawing"))
 
 
-def _ask_for_chart(turn: Turn, unit: UnitRow, reckoned: UnitFigures, page: int) -> None:
+def _pictures(turn: Turn, unit: UnitRow, year: int) -> int:
+    """How many pictures the chart of a unit takes."""
+    return pages(reckoning.figures(turn.conn, unit, year, turn.now, means=False))
+
+
+def _ask_for_chart(turn: Turn, unit: UnitRow, year: int, page: int) -> None:
     """A job that ends in the signal ``chart`` (see :func:`chart_ready`); ``page`` counts from 1."""
     jobs.put(
         turn.conn,
         "chart",
-        {
-            "unit": unit.id,
-            "year": reckoned.year,
-            "page": page,
-            "pages": pages(reckoned),
-            "language": turn.chat.language,
-        },
+        {"unit": unit.id, "year": year, "page": page, "language": turn.chat.language},
         account=turn.chat.account,
         address=turn.chat.address,
         contact_id=turn.chat.contact_id,
@@ -179,7 +176,7 @@ def _ask_for_chart(turn: Turn, unit: UnitRow, reckoned: UnitFigures, page: int) 
 def chart_ready(turn: Turn, data: Mapping[str, Any]) -> Sequence[Screen]:
     """The chart is drawn: a notice with the picture, its moment, and a button for the next picture where there is one.
 
-    *data*: ``key`` (blob), ``unit`` (row id), ``year``, ``as_of`` (ISO 8601), and of the job ``page`` and ``pages``.
+    *data*: ``key`` (blob), ``unit`` (row id), ``year``, ``as_of`` (ISO 8601), and of the job ``page`` (from 1).
     Nothing is shown to one who is no officer of that area any more.
     """
     unit = units.by_id(turn.conn, data["unit"])
@@ -187,7 +184,7 @@ def chart_ready(turn: Turn, data: Mapping[str, Any]) -> Sequence[Screen]:
         return ()
     title = _("report.title", unit=unit.name, year=data["year"])
     lines = [_("report.as_of", moment=moment(datetime.fromisoformat(data["as_of"])))]
-    page, of = data.get("page", 1), data.get("pages", 1)
+    page, of = data.get("page", 1), _pictures(turn, unit, data["year"])
     choices: tuple[Choice, ...] = ()
     if of > 1:
         lines.append(_("report.picture", page=page, pages=of))

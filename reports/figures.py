@@ -54,6 +54,11 @@ def figures(conn: Connection, unit: UnitRow, year: int, now: datetime, *, means:
     )
 
 
+def anybody(conn: Connection, unit: UnitRow, year: int) -> bool:
+    """Whether there is anything to draw: somebody here or below who has not withdrawn. Cheaper than the figures."""
+    return _total(counters.sums(conn, unit.id, unit.path, year), REGISTERED) > 0
+
+
 def years_beside(conn: Connection, unit: UnitRow, year: int) -> tuple[int, ...]:
     """The year before and the year after, as far as anybody is counted in them."""
     return tuple(each for each in (year - 1, year + 1) if any(counters.sums(conn, unit.id, unit.path, each).values()))
@@ -88,15 +93,15 @@ def _children(conn: Connection, unit: UnitRow, year: int) -> tuple[Row, ...]:
     found = counters.child_sums(conn, unit.id, year, {child.path: child.id for child in below})
     rows = []
     for child in below:
-        sums = found[child.id]
-        if child.valid_to is None or any(sums.values()):
+        counts = found[child.id]
+        if child.valid_to is None or any(counts.values()):
             rows.append(
                 Row(
                     units.display_code(child),
                     child.name,
-                    _total(sums, REGISTERED),
-                    _total(sums, SUBMITTED),
-                    _total(sums, {"approved"}),
+                    sum(counts.get(status, 0) for status in REGISTERED),
+                    sum(counts.get(status, 0) for status in SUBMITTED),
+                    counts.get("approved", 0),
                 )
             )
     return ranked(tuple(rows))

@@ -34,9 +34,7 @@ def test_figures_at_once_and_the_chart_asked_for_once(world: World) -> None:
     world.citizen().joins().submits("kha")
     officer = world.officer().types("/report")
     officer.sees("Phường Hồng Gai, năm 2026", "Đã đăng ký: 2 người", "Đã nộp hồ sơ: 1", "Chờ xét: 1", "9:00")
-    assert waiting(world) == [
-        {"unit": unit_id(world, "06685"), "year": 2026, "page": 1, "pages": 1, "language": "vi"}
-    ]  # fmt: skip
+    assert waiting(world) == [{"unit": unit_id(world, "06685"), "year": 2026, "page": 1, "language": "vi"}]
     officer.types("gì vậy").opens("")
     assert len(waiting(world)) == 1
 
@@ -119,7 +117,7 @@ def test_the_chart_comes_beside_the_open_screen(world: World) -> None:
     world.citizen().joins()
     officer = world.officer("22", "supervisor").types("/report").types("/help")
     number = officer.screen.number
-    ready(world, officer, "22", page=1, pages=3)
+    ready(world, officer, "22", page=1)
     (notice,) = officer.notices
     assert [picture.key for picture in notice.pictures] == ["k" * 64]
     assert "Thành phố Quảng Ninh, năm 2026" in officer.read_out(notice)
@@ -128,7 +126,7 @@ def test_the_chart_comes_beside_the_open_screen(world: World) -> None:
     (button,) = notice.choices
     officer.does(Pressed(button.id)).sees("Biểu đồ đang được vẽ", "Tôi giúp được")
     assert [job["page"] for job in waiting(world)] == [1, 2]
-    ready(world, officer, "22", page=3, pages=3)
+    ready(world, officer, "22", page=3)
     assert officer.notices[-1].choices == ()
 
 
