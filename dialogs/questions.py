@@ -13,7 +13,7 @@ from dialogs.model import Act, Choice, Picture, Pressed, Screen, Sent, Typed
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, clean
 from locales import _, day, number, voice
-from storage import assessments, evidence, reviews, units
+from storage import assessments, evidence, reviews
 from storage.assessments import AssessmentRow
 from storage.base import Refused
 from storage.evidence import EvidenceRow
@@ -130,7 +130,7 @@ def _open_now(turn: Turn, row: AssessmentRow) -> None:
 
 def _closed(turn: Turn, row: AssessmentRow) -> str:
     """When the questions open, where they are closed. A returned dossier may be mended while officers decide."""
-    season = places.windows(turn, places.unit_of(turn.conn, row.unit_id))
+    season = places.windows(turn, places.here(turn, row.unit_id))
     today = places.today(turn)
     if season.assessment_open(today) or (row.status == "returned" and season.decision_open(today)):
         return ""
@@ -174,8 +174,8 @@ def load(turn: Turn, state: object) -> View:
     """Read the sheet. Raises ``Refused`` when it is not the speaker's or not open any more."""
     row = _own(turn, state.assessment)  # type: ignore[attr-defined]
     sheet = answering.read(turn.conn, row)
-    unit = places.unit_of(turn.conn, row.unit_id)
-    settings = units.settings(turn.conn, unit)
+    unit = places.here(turn, row.unit_id)
+    settings = places.settings(turn, unit)
     if isinstance(state, Welcome):
         if row.status != "registered":
             raise Refused("assessment_state", status=row.status, event="start")
@@ -263,7 +263,6 @@ def _show_question(view: View, indicator: Indicator) -> Screen:
         tuple(choices),
         title=_("questions.title", n=n, of=of, title=indicator.name.to(voice().language)),
         progress=(n - 1, of),
-        input="photo" if _takes_pictures(indicator) else "none",
     )
 
 
