@@ -175,7 +175,7 @@ def load(turn: Turn, state: object) -> View:
     conn = turn.conn
     match state:
         case ChooseSuccessor(old):
-            closed = places.unit_of(conn, old)
+            closed = places.here(turn, old)
             found = tuple(
                 Found(each.unit.id, places.place(conn, each.unit), each.suggested)
                 for each in units.successors(conn, closed)
@@ -184,8 +184,8 @@ def load(turn: Turn, state: object) -> View:
         case ChooseFound(text):
             hits = [each for each in units.search(conn, text, limit=MOST_FOUND + 1) if each.unit.level >= 2]
             return View(found=tuple(Found(each.unit.id, ", ".join(each.parts)) for each in hits[:MOST_FOUND]))
-    unit = places.unit_of(conn, state.unit)  # type: ignore[attr-defined]
-    settings = units.settings(conn, unit)
+    unit = places.here(turn, state.unit)  # type: ignore[attr-defined]
+    settings = places.settings(turn, unit)
     year = places.today(turn).year
     view = View(
         unit=unit,
@@ -198,9 +198,9 @@ def load(turn: Turn, state: object) -> View:
     )
     match state:
         case ConfirmUnit(_, old) if old:
-            return replace(view, old=places.place(conn, places.unit_of(conn, old)))
+            return replace(view, old=places.place(conn, places.here(turn, old)))
         case MoveUnit():
-            return replace(view, present=places.place(conn, places.unit_of(conn, turn.person.unit_id)))
+            return replace(view, present=places.place(conn, places.here(turn, turn.person.unit_id)))
     return view
 
 
@@ -275,7 +275,7 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
         case ((ConfirmUnit() | ChooseSuccessor() | ChooseFound()), Pressed("no")):
             return Next(_somewhere(turn), _("join.other_unit"))
         case ((ChooseSuccessor() | ChooseFound()), Pressed(choice)) if choice.startswith("unit:"):
-            return _arrive(turn, places.unit_of(turn.conn, int(choice.removeprefix("unit:"))))
+            return _arrive(turn, places.here(turn, int(choice.removeprefix("unit:"))))
         case (ChooseFound(), Typed(text)):
             return look_for(turn, text)
         case (MoveUnit(unit), Pressed("move")):
@@ -368,7 +368,7 @@ def _join(turn: Turn, unit: int, name: str, year: int, number: str, form: str, g
     code = people.new_resume_code(conn, person.id, turn.now)
     from dialogs.questions import Welcome
 
-    row_unit = places.unit_of(conn, unit)
+    row_unit = places.here(turn, unit)
     season = places.windows(turn, row_unit)
     if season.registration_open(places.today(turn)):
         given = places.current_criteria()
@@ -379,8 +379,8 @@ def _join(turn: Turn, unit: int, name: str, year: int, number: str, form: str, g
 
 def _move(turn: Turn, unit_id: int) -> Next:
     conn, person = turn.conn, turn.person
-    old = places.unit_of(conn, person.unit_id)
-    new = places.unit_of(conn, unit_id)
+    old = places.here(turn, person.unit_id)
+    new = places.here(turn, unit_id)
     if new.valid_to is not None:
         raise Refused("unit_unknown", code=new.code)
     moved = assessments.move(conn, person, unit_id, turn.actor, turn.now)

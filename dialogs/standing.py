@@ -10,7 +10,7 @@ from dialogs.model import Act, Choice, Pressed, Screen
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK
 from locales import _, day, number
-from storage import assessments, people, reviews, units
+from storage import assessments, people, reviews
 from storage.assessments import AnswerRow, AssessmentRow
 from storage.base import Refused
 from storage.people import PersonRow
@@ -58,8 +58,8 @@ class View:
 def read(turn: Turn, person: PersonRow) -> View:
     """Everything about this year's dossier."""
     conn = turn.conn
-    unit = places.unit_of(conn, person.unit_id)
-    settings = units.settings(conn, unit)
+    unit = places.here(turn, person.unit_id)
+    settings = places.settings(turn, unit)
     season = places.windows(turn, unit)
     today = places.today(turn)
     opens = ""
@@ -273,7 +273,7 @@ def register(turn: Turn) -> Next:
     from dialogs.questions import Welcome
 
     person = turn.person
-    unit = places.unit_of(turn.conn, person.unit_id)
+    unit = places.here(turn, person.unit_id)
     season = places.windows(turn, unit)
     there = assessments.of_person(turn.conn, person.id, season.year)
     if there is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Protocol, TypeVar, dataclass_transform
 
@@ -43,6 +43,7 @@ class Turn:
     now: datetime
     rules: Rules
     capabilities: Capabilities
+    memo: dict[tuple[str, int], Any] = field(default_factory=dict)
 
     @property
     def person(self) -> PersonRow:
@@ -96,7 +97,7 @@ def encode_state(given: Any) -> str:
     """``{"is": "questions.Asking", "assessment": 7, …}``."""
     cls = type(given)
     raw = {"is": f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}"}
-    raw.update((field.name, getattr(given, field.name)) for field in fields(cls))
+    raw.update((each.name, getattr(given, each.name)) for each in fields(cls))
     return json.dumps(raw, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -134,16 +134,23 @@ def _state(chat: Chat) -> Any:
 
 def _shown(turn: Turn, state: Any) -> tuple[Any, Screen]:
     """The screen of a state; a state that may not be shown (any more) gives way to home."""
+    state, _view, screen = _looked_at(turn, state)
+    return state, screen
+
+
+def _looked_at(turn: Turn, state: Any) -> tuple[Any, Any, Screen]:
+    """A state with its view and its screen."""
     dialog = dialog_of(state)
     try:
-        return state, dialog.show(state, dialog.load(turn, state))
+        view = dialog.load(turn, state)
+        return state, view, dialog.show(state, view)
     except Refused as refused:
         if isinstance(state, Home):
             raise
         home = Home()
         dialog = dialog_of(home)
-        screen = dialog.show(home, dialog.load(turn, home))
-        return home, replace(screen, note=refusals.sentence(turn, refused))
+        view = dialog.load(turn, home)
+        return home, view, replace(dialog.show(home, view), note=refusals.sentence(turn, refused))
 
 
 # ------------------------------------------------------------------------------------------ taking
@@ -156,17 +163,15 @@ def _take(turn: Turn, incoming: Incoming) -> Taken:
     if isinstance(act, Typed):
         act = Typed(clean(act.text))
     state = _state(turn.chat)
-    dialog = dialog_of(state)
     wide = _anywhere(turn, state, act)
     if wide is None:
-        state, now = _shown(turn, state)
-        dialog = dialog_of(state)
+        state, view, now = _looked_at(turn, state)
         stale = incoming.screen is not None and incoming.screen != turn.chat.screen
         heard = _hear(turn, incoming, act, now)
         if stale:
             # Two taps on question 3 must never answer question 4: the current screen is shown again as it is.
             return Taken((_tell(turn, incoming, state, now, _("turn.stale"), max(turn.chat.screen, 1)),), heard)
-        wide = _to_dialog(turn, state, dialog, now, act)
+        wide = _to_dialog(turn, state, view, now, act)
     else:
         heard = _hear(turn, incoming, act, None)
     if wide.farewell is not None:
@@ -176,7 +181,7 @@ def _take(turn: Turn, incoming: Incoming) -> Taken:
         assert chat is not None
         # The same contact, perhaps an officer or a person by now.
         officer = officers.of_contact(turn.conn, chat.contact_id) if chat.officer_id is not None else None
-        turn = replace(turn, chat=chat, officer=officer)
+        turn = replace(turn, chat=chat, officer=officer, memo={})
         with speaking(_voice(chat)):
             return Taken((_tell(turn, incoming, *_shown(turn, wide.state), wide.note, turn.chat.screen + 1),), heard)
     return Taken((_tell(turn, incoming, *_shown(turn, wide.state), wide.note, turn.chat.screen + 1),), heard)
@@ -196,7 +201,7 @@ def _anywhere(turn: Turn, state: Any, act: Act) -> Next | None:
     return None
 
 
-def _to_dialog(turn: Turn, state: Any, dialog: Any, now: Screen, act: Act) -> Next:
+def _to_dialog(turn: Turn, state: Any, view: Any, now: Screen, act: Act) -> Next:
     """Give the act to the dialog whose screen is shown; a refusal keeps the screen and says why."""
     if isinstance(act, Unsupported):
         return Next(state, _(f"turn.unsupported.{act.kind if act.kind in UNSUPPORTED else 'other'}"))
@@ -214,8 +219,7 @@ def _to_dialog(turn: Turn, state: Any, dialog: Any, now: Screen, act: Act) -> Ne
     # A refusal changes nothing, also when it comes after the dialog's first write.
     savepoint.execute("SAVEPOINT act")
     try:
-        view = dialog.load(turn, state)
-        step: Next = dialog.take(turn, state, view, act)
+        step: Next = dialog_of(state).take(turn, state, view, act)
     except Refused as refused:
         savepoint.execute("ROLLBACK TO SAVEPOINT act")
         return Next(state, refusals.sentence(turn, refused))

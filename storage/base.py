@@ -41,7 +41,7 @@ class UtcTime(sa.TypeDecorator[datetime]):
         if value is None:
             return None
         moment = utc(value)
-        return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if dialect.name == "sqlite" else moment
+        return moment.isoformat(timespec="microseconds")[:26] + "Z" if dialect.name == "sqlite" else moment
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
@@ -53,6 +53,8 @@ class UtcTime(sa.TypeDecorator[datetime]):
 
 def utc(value: datetime) -> datetime:
     """The same moment in UTC; a time without a zone is a programming error."""
+    if value.tzinfo is UTC:
+        return value
     if value.tzinfo is None:
         raise ValueError("a time without a zone")
     return value.astimezone(UTC)
@@ -130,17 +132,18 @@ class Prepared:
 class _Plan:
     """SQL, how arguments go in, how rows come out, for one dialect."""
 
-    __slots__ = ("_convert", "_defaults", "_make", "_names", "_order", "_outs", "sql")
+    __slots__ = ("_make", "_named", "_outs", "_slots", "sql")
 
     def __init__(self, clause: sa.Executable, dialect: Dialect) -> None:
         compiled: Any = clause.compile(dialect=dialect)  # type: ignore[attr-defined]
         if compiled.post_compile_params or compiled.literal_execute_params:
             raise TypeError("an expanding parameter cannot be prepared")
         self.sql: str = str(compiled)
-        self._order: list[str] | None = list(compiled.positiontup) if compiled.positional else None
-        self._names = frozenset(compiled.params)
-        self._defaults = {name: value for name, value in compiled.params.items() if value is not None}
-        self._convert = dict(compiled._bind_processors)
+        self._named = not compiled.positional
+        names = list(compiled.params) if self._named else list(compiled.positiontup)
+        converts = dict(compiled._bind_processors)
+        # name, value where none is given, converter: in the order that the driver wants
+        self._slots = [(name, compiled.params[name], converts.get(name)) for name in names]
         columns = list(compiled._result_columns or ())
         self._outs: list[tuple[int, Any]] = []
         for position, column in enumerate(columns):
@@ -156,16 +159,20 @@ class _Plan:
         )
 
     def arguments(self, values: dict[str, Any]) -> Any:
-        unknown = values.keys() - self._names
-        if unknown:
-            raise TypeError(f"no parameter {sorted(unknown)} in {self.sql}")
-        given = {**self._defaults, **values}
-        for name, convert in self._convert.items():
-            if given.get(name) is not None:
-                given[name] = convert(given[name])
-        if self._order is None:
-            return {name: given.get(name) for name in self._names}
-        return [given.get(name) for name in self._order]
+        made = []
+        used = 0
+        for name, value, convert in self._slots:
+            if name in values:
+                value = values[name]
+                used += 1
+            made.append(value if convert is None or value is None else convert(value))
+        if used < len(values):
+            unknown = values.keys() - {name for name, _, _ in self._slots}
+            if unknown:
+                raise TypeError(f"no parameter {sorted(unknown)} in {self.sql}")
+        if self._named:
+            return {slot[0]: value for slot, value in zip(self._slots, made, strict=True)}
+        return made
 
     def row(self, found: Any) -> Any:
         if self._outs:

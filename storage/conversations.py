@@ -78,6 +78,16 @@ def claim(conn: Connection, account: str, event: str, now: datetime) -> bool:
     return statement.run(conn, account=account, event=event, now=now) == 1
 
 
+_RELEASE = Prepared(
+    sa.delete(claims).where(claims.c.account == sa.bindparam("account"), claims.c.event == sa.bindparam("event"))
+)
+
+
+def release(conn: Connection, account: str, event: str) -> None:
+    """Give up the claim of an event, which is about to have its turn anew in this transaction."""
+    _RELEASE.run(conn, account=account, event=event)
+
+
 _PURGE_CLAIMS = Prepared(sa.delete(claims).where(claims.c.at < sa.bindparam("before")))
 
 

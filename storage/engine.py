@@ -124,7 +124,8 @@ def is_transient(error: BaseException) -> bool:
 class _Waiting(Generic[T]):
     job: Callable[[Connection], T]
     rescue: Callable[[Connection, Exception], T] | None
-    settle: Callable[[T | None, BaseException | None], None]
+    future: asyncio.Future[T]
+    loop: asyncio.AbstractEventLoop
     result: T | None = None
     error: BaseException | None = None
     attempts: int = field(default=0)
@@ -158,22 +159,7 @@ class Turns:
             raise TransientFailure("the database is being closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-
-        def resolve(result: T | None, error: BaseException | None) -> None:
-            if future.cancelled():
-                return
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(result)  # type: ignore[arg-type]
-
-        def settle(result: T | None, error: BaseException | None) -> None:
-            try:
-                loop.call_soon_threadsafe(resolve, result, error)
-            except RuntimeError:  # the loop is gone; the turn is committed all the same
-                log.info("a turn ended after its caller had gone")
-
-        self._queue.put(_Waiting(job, rescue, settle))
+        self._queue.put(_Waiting(job, rescue, future, loop))
         return await future
 
     def close(self) -> None:
@@ -221,8 +207,7 @@ class Turns:
                 return
             self._retry_or_fail(batch[0], error, self._take_batch)
             return
-        for waiting in batch:
-            waiting.settle(waiting.result, waiting.error)
+        _settle(batch)
 
     def _take_in_savepoint(self, conn: Connection, waiting: _Waiting[Any]) -> None:
         waiting.result = waiting.error = None
@@ -282,22 +267,46 @@ class Turns:
         except Exception as error:  # noqa: BLE001 - handed to the caller
             self._retry_or_fail(waiting, error, self._take_singly)
             return
-        waiting.settle(waiting.result, None)
+        _settle(batch)
 
     def _retry_or_fail(
         self, waiting: _Waiting[Any], error: Exception, again: Callable[[list[_Waiting[Any]]], None]
     ) -> None:
         if not is_transient(error):
-            waiting.settle(None, error)
+            waiting.error = error
+            _settle([waiting])
             return
         waiting.attempts += 1
         if waiting.attempts >= ATTEMPTS:
             failure = TransientFailure("the database could not take the turn")
             failure.__cause__ = error
-            waiting.settle(None, failure)
+            waiting.error = failure
+            _settle([waiting])
             return
         time.sleep(0.02 * 2**waiting.attempts)
         again([waiting])
+
+
+def _settle(batch: list[_Waiting[Any]]) -> None:
+    """Tell the callers; one wake-up of each loop, however many turns the batch held."""
+    loops: dict[asyncio.AbstractEventLoop, list[_Waiting[Any]]] = {}
+    for waiting in batch:
+        loops.setdefault(waiting.loop, []).append(waiting)
+    for loop, ended in loops.items():
+        try:
+            loop.call_soon_threadsafe(_resolve, ended)
+        except RuntimeError:  # the loop is gone; the turns are committed all the same
+            log.info("%d turns ended after their caller had gone", len(ended))
+
+
+def _resolve(ended: list[_Waiting[Any]]) -> None:
+    for waiting in ended:
+        if waiting.future.cancelled():
+            continue
+        if waiting.error is not None:
+            waiting.future.set_exception(waiting.error)
+        else:
+            waiting.future.set_result(waiting.result)
 
 
 # ------------------------------------------------------------------------------------------ long readers

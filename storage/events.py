@@ -52,6 +52,7 @@ class FailedRow:
     id: int
     error_id: str
     account: str
+    address: str
     event: str
     raw: str
     error: str
@@ -85,6 +86,7 @@ _COLUMNS = (
     failed_events.c.id,
     failed_events.c.error_id,
     failed_events.c.account,
+    failed_events.c.address,
     failed_events.c.event,
     failed_events.c.raw,
     failed_events.c.error,

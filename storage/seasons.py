@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from storage.base import Connection, Prepared, Refused, table_of
+from storage.units import Unit
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 
@@ -37,6 +38,7 @@ class Season(SQLModel, table=True):
 
 
 seasons = table_of(Season)
+units = table_of(Unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,21 +99,22 @@ _WINDOWS = Prepared(
         seasons.c.assessment_to,
         seasons.c.decision_from,
         seasons.c.decision_to,
-        seasons.c.unit_id,
-    ).where(
-        seasons.c.year == sa.bindparam("of"),
-        sa.or_(seasons.c.unit_id == sa.bindparam("province"), seasons.c.unit_id == sa.bindparam("centre")),
     )
+    .select_from(seasons.join(units, units.c.id == seasons.c.unit_id))
+    .where(
+        seasons.c.year == sa.bindparam("of"),
+        sa.or_(units.c.path == sa.bindparam("centre"), units.c.path == sa.bindparam("province")),
+    )
+    .order_by(units.c.level.desc())
+    .limit(1)
 )
 
 
-def windows(conn: Connection, year: int, province_id: int | None, centre_id: int) -> Windows:
-    """The windows in force: the province's own, else the country's, else the default."""
-    found = _WINDOWS.all(conn, of=year, province=province_id, centre=centre_id)
-    for row in found:
-        if row.unit_id == province_id:
-            return Windows(*row[:7])
-    return Windows(*found[0][:7]) if found else default_windows(year)
+def windows_at(conn: Connection, year: int, path: str) -> Windows:
+    """The windows in force at a unit's path: its province's own, else the country's, else the default."""
+    parts = path.split("/")
+    row = _WINDOWS.first(conn, of=year, centre=f"{parts[0]}/", province="/".join(parts[:2]) + "/")
+    return default_windows(year) if row is None else Windows(*row)
 
 
 def set_windows(conn: Connection, unit_id: int, given: Windows) -> None:

@@ -1,0 +1,35 @@
+"""``make bench``: the bars of the project, a line each: ``bar NAME value V floor F ok|short``.
+
+Ratios are taken in one run on one machine; noise is ±30 %. A bar that is short is reported short.
+``python -m benchmarks dossier help`` runs only those named.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from benchmarks import dossier, help_, render, report
+from benchmarks.bars import Bar
+
+BARS = {"dossier": dossier.measure, "render-p99": render.measure, "report": report.measure, "help": help_.measure}
+
+
+def main(names: list[str]) -> int:
+    """Measure; exit code 0 also when a bar is short (figures are facts, not tests)."""
+    unknown = [name for name in names if name not in BARS]
+    if unknown:
+        print(f"no bar {unknown}; there are {list(BARS)}", file=sys.stderr)
+        return 2
+    for name in names or BARS:
+        began = time.perf_counter()
+        bar: Bar = BARS[name]()
+        print(bar.line(), flush=True)
+        for note in bar.notes:
+            print(f"    {note}", flush=True)
+        print(f"    ({time.perf_counter() - began:.0f} s)", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
