@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from dialogs.model import Pressed
 from storage import codes, conversations, jobs, officers, units
@@ -139,6 +140,14 @@ def test_no_chart_for_one_who_is_no_officer_any_more(world: World) -> None:
     ready(world, officer, "06685")
     assert officer.notices == []
     officer.opens("").sees("không thuộc phạm vi").sees_not("Phường Hồng Gai, năm")
+
+
+def test_an_area_taken_away_is_not_shown_again(world: World) -> None:
+    world.citizen().joins()
+    officer = world.officer().types("/report").sees("Đã đăng ký: 1 người")
+    with world.write() as conn:
+        conn.execute(sa.update(officers.officer_roles).values(until=world.now))
+    officer.opens("").sees("không thuộc phạm vi").sees_not("Đã đăng ký")
 
 
 def test_two_areas_lead_to_each_other(world: World) -> None:
