@@ -94,6 +94,12 @@ _LAST = Prepared(
     .order_by(reviews.c.id.desc())
     .limit(1)
 )
+_ALL = Prepared(
+    sa.select(*_COLUMNS)
+    .select_from(_FROM)
+    .where(reviews.c.assessment_id == sa.bindparam("assessment"))
+    .order_by(reviews.c.id)
+)
 _BY_ID = Prepared(sa.select(*_COLUMNS).select_from(_FROM).where(reviews.c.id == sa.bindparam("review")))
 _LAST_BY = Prepared(
     sa.select(*_COLUMNS)
@@ -125,6 +131,11 @@ def last(conn: Connection, assessment_id: int) -> ReviewRow | None:
     """The newest decision that stands."""
     row = _LAST.first(conn, assessment=assessment_id)
     return None if row is None else ReviewRow(*row)
+
+
+def all_of(conn: Connection, assessment_id: int) -> list[ReviewRow]:
+    """Every decision on an assessment, those taken back too, oldest first."""
+    return [ReviewRow(*row) for row in _ALL.all(conn, assessment=assessment_id)]
 
 
 def by_id(conn: Connection, review_id: int) -> ReviewRow | None:

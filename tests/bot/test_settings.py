@@ -65,9 +65,7 @@ def test_environment_over_secrets_over_file(elsewhere: Path, monkeypatch: pytest
     assert address(found) == "http://[::1]:3"
 
 
-def test_hoctap_config_names_another_file_and_paths_follow_it(
-    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hoctap_config_names_another_file_and_paths_follow_it(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = elsewhere / "etc" / "mine.toml"
     other.parent.mkdir()
     other.write_text('[storage]\nblobs = "pictures"\n[web]\npublic_url = "https://hoctap.example.vn/"\n')
@@ -83,7 +81,10 @@ def test_hoctap_config_names_another_file_and_paths_follow_it(
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("[web]\nprot = 1", "bot.toml: web.prot: unknown key; expected one of: host, port, public_url, picture_workers"),
+        (
+            "[web]\nprot = 1",
+            "bot.toml: web.prot: unknown key; expected one of: host, port, public_url, picture_workers",
+        ),
         ("[wbe]\nport = 1", "bot.toml: wbe: unknown key; expected one of: storage, web, review, keep"),
         ("port = 1", "bot.toml: port: unknown key; expected one of: storage, web, review, keep"),
         ("web = 1", "bot.toml: web: expected a section [web] of keys"),
@@ -118,9 +119,7 @@ def test_every_fault_gets_its_line() -> None:
         ("HOCTAP_STORAGE__URL", "s3cret", "HOCTAP_STORAGE__URL: storage.url: expected sqlite:///path or"),
     ],
 )
-def test_a_wrong_variable_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, line: str
-) -> None:
+def test_a_wrong_variable_is_one_line(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, line: str) -> None:
     monkeypatch.setenv(variable, value)
     (found,) = faults("[web]\nport = 1")
     assert found.startswith(line)

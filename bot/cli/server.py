@@ -1,0 +1,115 @@
+"""``hoctap init``, ``migrate``, ``run``, ``demo``, ``doctor``: the server and its database."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from bot.cli.base import Json, Stop, emit, group, loaded, now
+from bot.cli.help import Command
+from locales import _, number
+
+app = group(_("cli.about"))
+
+
+@app.command("init", cls=Command, help=_("cli.init"))
+def init() -> None:
+    """Tables, units, this year's season, the folder of pictures. Again: changes nothing that is already right."""
+    from storage import migrate as migration
+    from storage import seasons, units
+    from storage.engine import open_engine, writing
+
+    settings = loaded()
+    moment = now()
+    engine = open_engine(settings.storage.url)
+    try:
+        migration.upgrade(engine)
+        with writing(engine) as conn:
+            seeded = units.seed(conn, moment)
+            year = seasons.today(moment).year
+            centre = units.by_code(conn, "VN")
+            assert centre is not None
+            if year not in seasons.known_years(conn):
+                seasons.set_windows(conn, centre.id, seasons.default_windows(year))
+    finally:
+        engine.dispose()
+    settings.storage.blobs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    typer.echo(_("cli.init.tables", revision=migration.HEAD))
+    if seeded.added or seeded.changed or seeded.removed:
+        counts = {name: number(n) for name, n in asdict(seeded).items()}
+        typer.echo(_("cli.init.units", **counts))
+    else:
+        typer.echo(_("cli.init.units_same"))
+    typer.echo(_("cli.init.season", year=year))
+    typer.echo(_("cli.init.next"))
+
+
+@app.command("migrate", cls=Command, help=_("cli.migrate"))
+def migrate(
+    down: Annotated[
+        str | None, typer.Option("--down", metavar="REV", help=_("cli.opt.down"), show_default=False)
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help=_("cli.opt.yes"))] = False,
+) -> None:
+    """The newest tables, or with ``--down`` those of an older revision, which loses what the newer ones hold."""
+    from storage import migrate as migration
+    from storage.engine import open_engine
+
+    settings = loaded()
+    if down is not None and not yes:
+        raise Stop(_("cli.migrate.sure", revision=down[:40]), 2)
+    engine = open_engine(settings.storage.url)
+    try:
+        before = migration.current(engine)
+        if down is None:
+            migration.upgrade(engine)
+        else:
+            migration.downgrade(engine, down)
+        after = migration.current(engine)
+    finally:
+        engine.dispose()
+    if before == after:
+        typer.echo(_("cli.migrate.same", revision=after or "base"))
+    else:
+        typer.echo(_("cli.migrate.done", before=before or "base", after=after or "base"))
+
+
+@app.command("run", cls=Command, help=_("cli.run"))
+def run() -> None:
+    """Serve until the process is told to end."""
+    from bot.cli.base import database
+
+    settings = loaded()
+    with database(settings):  # there, and with the newest tables: else one line says so
+        pass
+    from bot.run import main
+
+    main(settings)
+
+
+@app.command("demo", cls=Command, help=_("cli.demo"))
+def demo(
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, metavar="N", help=_("cli.opt.port"))] = 8080,
+    no_open: Annotated[bool, typer.Option("--no-open", help=_("cli.opt.no_open"))] = False,
+) -> None:
+    """Temporary data, loopback only; gone at the end."""
+    from bot.demo import main
+
+    main(port=port, open_browser=not no_open)
+
+
+@app.command("doctor", cls=Command, help=_("cli.doctor"))
+def doctor(json: Json = False) -> None:
+    """Is everything ready for citizens? Exit status 1 where something must be mended first."""
+    from bot.doctor import BAD, examine
+
+    findings = examine(loaded(), now())
+    if json:
+        emit([asdict(each) for each in findings])
+    else:
+        for each in findings:
+            typer.echo(f"{_(f'doctor.state.{each.state}')}  {each.text}")
+    if any(each.state == BAD for each in findings):
+        raise typer.Exit(1)
