@@ -19,7 +19,6 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from dialogs.states import Rules
 from locales import _
-from storage.housekeeping import Keep
 
 CONFIG = "bot.toml"
 SECRETS = "bot.secrets.toml"
@@ -184,11 +183,6 @@ def rules(settings: Settings) -> Rules:
         history_days=settings.keep.history_days,
         public_url=settings.web.public_url,
     )
-
-
-def keep(settings: Settings) -> Keep:
-    """How long things are kept."""
-    return Keep(**settings.keep.model_dump())
 
 
 def address(settings: Settings) -> str:

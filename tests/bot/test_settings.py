@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import Settings, SettingsError, address, keep, load_settings, rules
+from bot.settings import Settings, SettingsError, address, load_settings, rules
 from dialogs.states import Rules
 from locales import Voice, speaking
 from storage.housekeeping import Keep
@@ -38,7 +38,7 @@ def test_every_default_is_usable_and_bot_toml_shows_them_all(elsewhere: Path) ->
     assert found.storage.blobs == elsewhere / "var/evidence"
     assert found.storage.url == f"sqlite:///{elsewhere}/var/hoctap.sqlite"
     assert rules(found) == Rules()
-    assert keep(found) == Keep()
+    assert Keep(**found.keep.model_dump()) == Keep()
     shipped = load_settings(PROJECT / "bot.toml")
     assert shipped.model_dump(exclude={"storage"}) == Settings().model_dump(exclude={"storage"})
     assert shipped.storage.blobs == PROJECT / "var/evidence"
