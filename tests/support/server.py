@@ -1,0 +1,148 @@
+"""The server as a process of its own, for tests that kill it: started, killed and started again on one port."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+
+from storage import migrate, seasons, units
+from storage.engine import open_engine, writing
+
+READY_WITHIN = 60.0  # seconds; the machine may be busy with other tests
+PR_SET_PDEATHSIG = 1
+# Below the ports that outgoing connections get: a client that tries a port nobody listens on could else meet itself.
+PORTS = range(20_000, 32_000)
+
+
+def seed(path: Path) -> None:
+    """Make the database that servers begin with: the migrated tables, all units, a season with every window open."""
+    engine = open_engine(f"sqlite:///{path}")
+    now = datetime.now(UTC)
+    try:
+        migrate.upgrade(engine)
+        with writing(engine) as conn:
+            units.seed(conn, now)
+            centre = units.by_code(conn, "VN")
+            assert centre is not None
+            seasons.set_windows(conn, centre.id, seasons.open_all_year(seasons.today(now).year))
+    finally:
+        engine.dispose()  # the last connection closed folds the write-ahead log into the file
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    for port in random.sample(PORTS, 200):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no free port")
+
+
+@dataclass
+class Server:
+    """``hoctap run`` over the data in *folder*; what it writes is kept in ``folder/output``."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def on(cls, seeded: Path, folder: Path) -> Server:
+        """A server, not yet started, with a copy of the database that :func:`seed` made."""
+        server = cls(folder, free_port())
+        shutil.copyfile(seeded, server.database)
+        return server
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "hoctap.sqlite"
+
+    @property
+    def blobs(self) -> Path:
+        return self.folder / "evidence"
+
+    @property
+    def url(self) -> str:
+        """``sqlite:////tmp/…``."""
+        return f"sqlite:///{self.database}"
+
+    @property
+    def base(self) -> str:
+        """``http://127.0.0.1:20123``."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def output(self) -> str:
+        """Everything that its processes wrote so far."""
+        path = self.folder / "output"
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+    def start(self) -> None:
+        """Start the process; it may be killed at once. :meth:`ready` waits until it serves."""
+        assert self.process is None, "it runs already"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("HOCTAP_")}
+        environment |= {
+            "HOCTAP_STORAGE__URL": self.url,
+            "HOCTAP_STORAGE__BLOBS": str(self.blobs),
+            "HOCTAP_WEB__PORT": str(self.port),
+        }
+        with (self.folder / "output").open("ab") as output:
+            self.process = subprocess.Popen(
+                [Path(sys.executable).with_name("hoctap"), "run"],
+                cwd=self.folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # a group of its own, to be killed with its workers
+                preexec_fn=_die_with_parent,
+            )
+
+    async def ready(self) -> None:
+        """Wait until it answers. Raises ``RuntimeError`` with its last words when it ends or takes too long."""
+        until = time.monotonic() + READY_WITHIN
+        async with aiohttp.ClientSession() as session:
+            while True:
+                if self.process is None or self.process.poll() is not None or time.monotonic() > until:
+                    raise RuntimeError(f"the server does not serve:\n{self.output()[-3000:]}")
+                try:
+                    async with session.get(f"{self.base}/chat/history") as answer:
+                        if answer.status == 200:
+                            return
+                except aiohttp.ClientError:
+                    await asyncio.sleep(0.02)
+
+    def kill(self) -> None:
+        """SIGKILL: no clean-up of its own, no last word."""
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(timeout=30)
+            self.process = None
+
+    def stop(self) -> int:
+        """SIGTERM, as an operator ends it; its exit status."""
+        assert self.process is not None, "it does not run"
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(timeout=60)
+        self.process = None
+        return status
+
+
+def _die_with_parent() -> None:
+    """A killed test run (SIGKILL runs no clean-up) must not leave its server behind."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
