@@ -160,6 +160,20 @@ def test_init_again_changes_nothing(cli: Cli, world: World) -> None:
     assert cli("migrate").said("0001").status == 0
 
 
+@pytest.mark.postgres
+def test_the_commands_work_on_postgresql(cli: Cli, postgres_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOCTAP_STORAGE__URL", postgres_database)
+    cli("units", "find", "x").refused(1, "hoctap init")
+    assert cli("init").status == 0
+    assert cli("init").said("đã đủ").status == 0
+    assert cli("units", "find", "hong gai", "--json").json[0]["code"] == "06685"
+    assert cli("officers", "invite", "06685", "--role", "reviewer").status == 0
+    cli("units", "set", "VN", "controller", "Hội Khuyến học Việt Nam")
+    assert cli("doctor").said("postgresql").status == 0
+    assert cli("recount", "--check").status == 0
+    assert cli("report", "VN").status == 0
+
+
 def test_init_leaves_a_season_as_it_was_set(cli: Cli, world: World) -> None:
     year = seasons.today(datetime.now(UTC)).year
     with world.write() as conn:
