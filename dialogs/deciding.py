@@ -19,6 +19,8 @@ from storage.reviews import ReviewRow
 RETURN_REASONS = ("blurred", "missing", "unrelated", "unclear")
 _CLIP = 100  # characters of a reason where ten of them share a screen
 
+FLEETING = True  # names, answers and evidence of citizens
+
 
 @state
 class Approving(OnDossier):

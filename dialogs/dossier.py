@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 import criteria
 from criteria import Indicator
-from dialogs import answering, places, refusals, waiting
+from dialogs import answering, places, waiting
 from dialogs.answering import Sheet
 from dialogs.model import Act, Choice, Picture, Pressed, Screen, Typed
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, clean
-from locales import Voice, _, day, moment, number, speaking, voice
+from locales import Voice, _, clock, day, moment, number, speaking, voice
 from storage import assessments, conversations, officers, people, reviews, units
 from storage.assessments import AnswerRow, AssessmentRow
 from storage.base import Refused
@@ -24,6 +24,8 @@ DECIDED = ("approved", "not_met")
 LEVEL_REASONS = ("evidence", "unrelated", "checked")
 SHORTEST_REASON = 4  # characters
 _BESIDE = 700  # characters of a screen kept free for title, note and numbered choices
+
+FLEETING = True  # names, answers and evidence of citizens
 
 
 @state
@@ -160,7 +162,7 @@ def read(turn: Turn, state: OnDossier) -> Opened | Closed:
     except Refused:
         return Closed(_("review.closed.moved", code=row.code))
     if officers.is_own(conn, officer.id, row.person_id):
-        return Closed(_("refused.own_dossier"))
+        return Closed(_("review.closed.own", code=row.code))
     reading = isinstance(state, Reading) and row.status in DECIDED
     if row.status != "submitted" and not reading:
         return _closed(turn, officer.id, row)
@@ -170,6 +172,7 @@ def read(turn: Turn, state: OnDossier) -> Opened | Closed:
     unit = places.unit_of(conn, row.unit_id)
     group = sheet.criteria.subject_group(row.subject_group)
     last = reviews.last_return(conn, row.id)
+    returned = reviews.returned_in(conn, last.id) if last else {}
     return Opened(
         sheet,
         person,
@@ -178,8 +181,9 @@ def read(turn: Turn, state: OnDossier) -> Opened | Closed:
         criteria.score(
             sheet.criteria, {id: replace(each, officer_level=None) for id, each in sheet.given.items()}
         ).total,
-        frozenset(assessments.changed_since(conn, row.id, last.at)) if last else frozenset(),
-        reviews.returned_in(conn, last.id) if last else {},
+        # Only what was returned could be changed; after a withdrawal and a new start all would count otherwise.
+        frozenset(assessments.changed_since(conn, row.id, last.at)) & returned.keys() if last else frozenset(),
+        returned,
         _closed(turn, officer.id, row).text if reading else "",
         turn.capabilities.text_limit - _BESIDE,
     )
@@ -191,17 +195,15 @@ def _closed(turn: Turn, officer_id: int, row: AssessmentRow) -> Closed:
         return Closed(_(f"review.closed.{row.status}", code=row.code))
     review = reviews.last(turn.conn, row.id)
     assert review is not None
-    verdict = _(f"decision.{review.decision}")
+    facts = {"code": row.code, "officer": review.officer_name, "decision": _(f"decision.{review.decision}")}
     if review.officer_id == officer_id:
-        text = _("review.closed.mine", code=row.code, decision=verdict, at=moment(review.at))
-        undo = review.id if turn.now <= review.undo_until else 0
+        text = _("review.closed.mine", at=moment(review.at), **facts)
     elif day(review.at) == day(turn.now):
-        refused = Refused("already_decided", officer=review.officer_name, decision=review.decision, at=review.at)
-        text, undo = refusals.sentence(turn, refused), 0
+        text = _("review.closed.just_decided", at=clock(review.at), **facts)
     else:
-        text = _("review.closed.decided", officer=review.officer_name, decision=verdict, at=moment(review.at))
-        undo = 0
-    return Closed(text, readable=row.status in DECIDED, undo=undo)
+        text = _("review.closed.decided", at=moment(review.at), **facts)
+    undoable = review.officer_id == officer_id and turn.now <= review.undo_until
+    return Closed(text, readable=row.status in DECIDED, undo=review.id if undoable else 0)
 
 
 def open_confirmations(sheet: Sheet) -> tuple[str, ...]:
@@ -449,8 +451,6 @@ def _question_text(view: Opened, indicator: Indicator) -> str:
     if indicator.id in view.returned:
         key = "review.mended" if indicator.id in view.changed else "review.not_mended"
         lines.append(_(key, reason=view.returned[indicator.id]))
-    elif indicator.id in view.changed:
-        lines.append(_("review.changed"))
     pieces = sheet.evidence.get(indicator.id, ())
     pictures = sum(piece.key is not None for piece in pieces)
     if pictures:

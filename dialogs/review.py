@@ -20,6 +20,8 @@ from storage.officers import RoleRow
 PAGE = 8
 MOST_UNOPENED = 5
 
+FLEETING = True  # names, answers and evidence of citizens
+
 
 @state
 class Queue:
