@@ -74,7 +74,8 @@ class Next:
 
 
 class Dialog(Protocol):
-    """A dialog module."""
+    """A dialog module. ``FLEETING = True`` in it: its screens show an officer other people's data, and leave no
+    history."""
 
     load: Callable[[Turn, Any], Any]
     show: Callable[[Any, Any], Screen]

@@ -167,13 +167,13 @@ def _take(turn: Turn, incoming: Incoming) -> Taken:
     if wide is None:
         state, view, now = _looked_at(turn, state)
         stale = incoming.screen is not None and incoming.screen != turn.chat.screen
-        heard = _hear(turn, incoming, act, now)
+        heard = _hear(turn, incoming, act, now, _fleeting(state))
         if stale:
             # Two taps on question 3 must never answer question 4: the current screen is shown again as it is.
             return Taken((_tell(turn, incoming, state, now, _("turn.stale"), max(turn.chat.screen, 1)),), heard)
         wide = _to_dialog(turn, state, view, now, act)
     else:
-        heard = _hear(turn, incoming, act, None)
+        heard = _hear(turn, incoming, act, None, _fleeting(state))
     if wide.farewell is not None:
         return Taken((_farewell(turn, incoming, wide.farewell),))
     if wide.reread:
@@ -248,7 +248,12 @@ def _help_line(now: Screen) -> str:
 # ------------------------------------------------------------------------------------------ telling
 
 
-def _hear(turn: Turn, incoming: Incoming, act: Act, now: Screen | None) -> tuple[int, str] | None:
+def _fleeting(state: Any) -> bool:
+    """Do this state's screens show an officer other people's data?"""
+    return bool(getattr(dialog_of(state), "FLEETING", False))
+
+
+def _hear(turn: Turn, incoming: Incoming, act: Act, now: Screen | None, fleeting: bool) -> tuple[int, str] | None:
     """Keep what the person said, where the channel shows history from our store."""
     if not incoming.capabilities.history:
         return None
@@ -265,7 +270,10 @@ def _hear(turn: Turn, incoming: Incoming, act: Act, now: Screen | None) -> tuple
     else:
         return None
     body = json.dumps(said, ensure_ascii=False)
-    return conversations.keep_message(turn.conn, turn.chat.contact_id, "in", body, incoming.at, incoming.event), body
+    line = conversations.keep_message(
+        turn.conn, turn.chat.contact_id, "in", body, incoming.at, incoming.event, fleeting=fleeting
+    )
+    return line, body
 
 
 def _tell(turn: Turn, incoming: Incoming, state: Any, screen: Screen, note: str, number: int) -> Told:
@@ -280,7 +288,11 @@ def _tell(turn: Turn, incoming: Incoming, state: Any, screen: Screen, note: str,
     kept = encode_screen(replace(screen, note=events.masked_codes(screen.note))) if screen.note else body
     message_id = None
     if incoming.capabilities.history:
-        message_id = conversations.keep_message(turn.conn, chat.contact_id, "out", kept, incoming.at)
+        if turn.officer is not None:
+            conversations.drop_fleeting(turn.conn, chat.contact_id)
+        message_id = conversations.keep_message(
+            turn.conn, chat.contact_id, "out", kept, incoming.at, fleeting=_fleeting(state)
+        )
     outbox_id = outbox.put(
         turn.conn,
         account=chat.account,

@@ -29,18 +29,25 @@ class Conversation(SQLModel, table=True):
 
 
 class Message(SQLModel, table=True):
-    """What a contact saw (``out``) and sent (``in``), kept only for channels that show history from here (web)."""
+    """What a contact saw (``out``) and sent (``in``), kept only for channels that show history from here (web).
+
+    ``fleeting`` lines show other people's data to an officer: they go when the next screen comes.
+    """
 
     __tablename__ = "messages"
     __table_args__ = (
         sa.CheckConstraint("direction in ('in', 'out')", name="direction"),
         sa.Index("ix_messages_contact_id_id", "contact_id", "id"),
+        sa.Index(
+            "ix_messages_fleeting", "contact_id", sqlite_where=sa.text("fleeting"), postgresql_where=sa.text("fleeting")
+        ),
     )
     id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
     contact_id: int = Field(foreign_key="contacts.id", sa_type=BigId)
     direction: str = Field(max_length=3)
     body: str = Field(sa_type=sa.Text)
     event: str = Field(default="", max_length=128)
+    fleeting: bool = False
     at: datetime = Field(sa_type=UtcTime, index=True)
 
 
@@ -222,16 +229,42 @@ _KEEP_MESSAGE = Prepared(
         direction=sa.bindparam("direction"),
         body=sa.bindparam("body"),
         event=sa.bindparam("source"),
+        fleeting=sa.bindparam("passing"),
         at=sa.bindparam("now"),
     )
     .returning(messages.c.id)
 )
 
 
-def keep_message(conn: Connection, contact_id: int, direction: str, body: str, now: datetime, event: str = "") -> int:
+def keep_message(
+    conn: Connection,
+    contact_id: int,
+    direction: str,
+    body: str,
+    now: datetime,
+    event: str = "",
+    *,
+    fleeting: bool = False,
+) -> int:
     """Add a line to the contact's history (*event*: the event that said it); its id."""
-    found: int = _KEEP_MESSAGE.value(conn, contact=contact_id, direction=direction, body=body, source=event, now=now)
+    found: int = _KEEP_MESSAGE.value(
+        conn, contact=contact_id, direction=direction, body=body, source=event, passing=fleeting, now=now
+    )
     return found
+
+
+_DROP_FLEETING = Prepared(
+    sa.delete(messages).where(messages.c.contact_id == sa.bindparam("contact"), messages.c.fleeting)
+)
+_DROP_ALL_FLEETING = Prepared(sa.delete(messages).where(messages.c.fleeting))
+
+
+def drop_fleeting(conn: Connection, contact_id: int | None = None) -> None:
+    """Forget the lines that showed an officer other people's data: of one contact, or (a person is erased) of all."""
+    if contact_id is None:
+        _DROP_ALL_FLEETING.run(conn)
+    else:
+        _DROP_FLEETING.run(conn, contact=contact_id)
 
 
 @dataclass(frozen=True, slots=True)

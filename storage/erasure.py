@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from storage import assessments, audit, counters, events, evidence, jobs
 from storage.assessments import answer_history, answers, registrations
 from storage.base import Connection, Prepared
-from storage.conversations import conversations, messages
+from storage.conversations import conversations, drop_fleeting, messages
 from storage.evidence import evidence as pieces
 from storage.officers import officer_contacts
 from storage.outbox import outbox
@@ -111,6 +111,8 @@ def erase_person(conn: Connection, person: PersonRow, actor: str, now: datetime)
                 statement.run(conn, key=contact.contact_id)
             evidence.forget_uploads(conn, contact.contact_id)
             jobs.forget(conn, contact.contact_id)
+            events.forget(conn, contact.address)
+    drop_fleeting(conn)  # an officer may have the dossier open
     for statement in _ERASE_PERSON:
         statement.run(conn, key=person.id)
     for contact in held:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from storage import conversations, erasure, events, evidence, jobs, outbox, people
+from storage import conversations, erasure, events, evidence, jobs, officers, outbox, people
 from storage.base import Connection
 
 
@@ -18,12 +18,16 @@ class Keep:
     outbox_days: int = 3
     failed_days: int = 14
     uploads_hours: int = 24
+    unjoined_days: int = 30
 
 
 def tidy(conn: Connection, keep: Keep, now: datetime) -> None:
     """Forget what has served: contacts without consent (a day), claims, settled messages, history, failed events."""
     for contact_id in people.stale_provisional(conn, now):
         erasure.forget_contact(conn, contact_id)
+    for contact_id in people.unjoined(conn, now - timedelta(days=keep.unjoined_days)):
+        if officers.of_contact(conn, contact_id) is None:  # joining was never finished: what was said of it goes
+            erasure.forget_contact(conn, contact_id)
     conversations.purge_claims(conn, now - timedelta(days=keep.claims_days))
     conversations.purge_messages(conn, now - timedelta(days=keep.history_days))
     outbox.purge(conn, now - timedelta(days=keep.outbox_days))

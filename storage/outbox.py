@@ -95,7 +95,7 @@ def put(
     """Put a message (an encoded screen) into the outbox; its id.
 
     *delivered*: the channel shows it from the contact's history, where it stands already (web): nothing is left to
-    send.
+    send, and the body is not kept twice.
     """
     found: int = _PUT.value(
         conn,
@@ -103,7 +103,7 @@ def put(
         address=address,
         contact=contact_id,
         priority=priority,
-        body=body,
+        body="" if delivered else body,
         topic=topic,
         not_before=not_before or now,
         now=now,

@@ -173,6 +173,22 @@ def stale_provisional(conn: Connection, now: datetime) -> list[int]:
     return [row.id for row in _STALE_CONTACTS.all(conn, before=now - PROVISIONAL_LIFE)]
 
 
+_UNJOINED = Prepared(
+    sa.select(contacts.c.id)
+    .where(
+        contacts.c.provisional.is_(False),
+        contacts.c.created_at < sa.bindparam("before"),
+        ~sa.exists(sa.select(contact_person.c.person_id).where(contact_person.c.contact_id == contacts.c.id)),
+    )
+    .limit(200)
+)
+
+
+def unjoined(conn: Connection, before: datetime) -> list[int]:
+    """Contacts first seen before a moment that consented and are nobody's yet (at most 200); officers' among them."""
+    return [row.id for row in _UNJOINED.all(conn, before=before)]
+
+
 _CONTACTS_OF = Prepared(
     sa.select(contacts.c.id, contacts.c.account, contacts.c.address, contacts.c.reachable)
     .select_from(contacts.join(contact_person, contact_person.c.contact_id == contacts.c.id))

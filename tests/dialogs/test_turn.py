@@ -146,3 +146,21 @@ def test_cleaning_text() -> None:
     assert clean("  a\u202eb\x00c  d \r\n\n\n\n e ") == "abc d\n\ne" or clean("a\u202eb") == "ab"
     assert clean("e\u0302\u0301") == "\u1ebf"
     assert len(clean("ă" * 9000)) == 4000
+
+
+def test_what_an_officer_saw_of_a_citizen_leaves_no_history(world: World) -> None:
+    world.profile = "web"
+    code = world.citizen().joins(name="Nguyễn Văn Hùng").submits("kha")
+    officer = world.officer().types("/queue").presses(officer_choice(world)).types("/trangchu")
+    with world.read() as conn:
+        kept = "".join(line.body for line in conversations.history(conn, officer.account, officer.address))
+    assert "Nguyễn Văn Hùng" not in kept
+    officer.types(code).sees("Nguyễn Văn Hùng")
+    with world.read() as conn:
+        assert "Nguyễn Văn Hùng" in conversations.history(conn, officer.account, officer.address)[-1].body
+
+
+def officer_choice(world: World) -> str:
+    """The id of the only dossier in the queue."""
+    with world.read() as conn:
+        return f"open:{conn.exec_driver_sql('select id from assessments').scalar()}"
