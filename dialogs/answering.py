@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import criteria
 from criteria import Change, CriteriaSet, Given, Indicator, Score
 from dialogs import places
+from dialogs.states import Turn
 from locales import _, number, voice, you
 from storage import assessments, evidence
 from storage.assessments import AnswerRow, AssessmentRow
@@ -63,6 +64,21 @@ def read(conn: Connection, row: AssessmentRow) -> Sheet:
         criteria.score(filed, given),
         criteria.missing_evidence(filed, given),
     )
+
+
+def sheet(turn: Turn, row: AssessmentRow) -> Sheet:
+    """As :func:`read`, once in a turn; whoever changes answers or evidence says :func:`changed` before the next
+    look."""
+    known = turn.memo.get(("sheet", row.id))
+    if known is None or known.row != row:
+        known = turn.memo["sheet", row.id] = read(turn.conn, row)
+    return known
+
+
+def changed(turn: Turn, row: AssessmentRow) -> Sheet:
+    """The sheet after a change."""
+    turn.memo.pop(("sheet", row.id), None)
+    return sheet(turn, row)
 
 
 def position(filed: CriteriaSet, indicator: str) -> int:

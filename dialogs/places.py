@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from sqlalchemy.engine import Engine
 
 import criteria
 from criteria import CriteriaSet
@@ -16,6 +22,7 @@ from storage.seasons import Windows
 from storage.units import Settings, UnitRow
 
 CRITERIA_ID = criteria.DEFAULT_ID
+_T = TypeVar("_T")
 
 
 def unit_of(conn: Connection, unit_id: int) -> UnitRow:
@@ -52,27 +59,36 @@ def whom_to_ask(settings: Settings) -> str:
 
 def windows(turn: Turn, unit: UnitRow) -> Windows:
     """The season's windows for a unit, this year in Vietnam."""
-    known = turn.memo.get(("windows", unit.id))
-    if known is None:
-        known = seasons.windows_at(turn.conn, today(turn).year, unit.path)
-        turn.memo["windows", unit.id] = known
-    return known
+    year = today(turn).year
+    return _kept(turn, ("windows", unit.id, year), lambda: seasons.windows_at(turn.conn, year, unit.path))
 
 
 def here(turn: Turn, unit_id: int) -> UnitRow:
-    """As :func:`unit_of`, read once in a turn."""
-    known = turn.memo.get(("unit", unit_id))
-    if known is None:
-        known = turn.memo["unit", unit_id] = unit_of(turn.conn, unit_id)
-    return known
+    """As :func:`unit_of`, a few seconds old at most."""
+    return _kept(turn, ("unit", unit_id, 0), lambda: unit_of(turn.conn, unit_id))
 
 
 def settings(turn: Turn, unit: UnitRow) -> Settings:
-    """The settings in force at a unit, read once in a turn."""
-    known = turn.memo.get(("settings", unit.id))
-    if known is None:
-        known = turn.memo["settings", unit.id] = units.settings(turn.conn, unit)
-    return known
+    """The settings in force at a unit, a few seconds old at most."""
+    return _kept(turn, ("settings", unit.id, 0), lambda: units.settings(turn.conn, unit))
+
+
+# Every turn asks for its unit, settings and windows, and they hardly ever change: they are kept for a few seconds, so
+# that what an operator sets in another process holds as soon.
+KEPT_SECONDS = 3.0
+_Key = tuple[str, int, int]
+_known: WeakKeyDictionary[Engine, dict[_Key, tuple[float, Any]]] = WeakKeyDictionary()
+
+
+def _kept(turn: Turn, key: _Key, read: Callable[[], _T]) -> _T:
+    kept = _known.setdefault(turn.conn.engine, {})
+    found = kept.get(key)
+    now = time.monotonic()
+    if found is None or now - found[0] > KEPT_SECONDS:
+        if len(kept) > 20_000:
+            kept.clear()
+        found = kept[key] = (now, read())
+    return found[1]
 
 
 def today(turn: Turn) -> date:

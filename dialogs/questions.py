@@ -104,12 +104,12 @@ def begin(turn: Turn, assessment_id: int, note: str = "") -> Next:
         row = assessments.start(turn.conn, row.id, turn.actor, given.id, given.version, turn.now)
     if row.status not in assessments.EDITABLE:
         raise Refused("assessment_closed", status=row.status)
-    return _onward(answering.read(turn.conn, row), "", note)
+    return _onward(answering.changed(turn, row), "", note)
 
 
 def mend(turn: Turn, row: AssessmentRow, indicator: str) -> Next:
     """Open one returned question."""
-    sheet = answering.read(turn.conn, _own(turn, row.id))
+    sheet = answering.sheet(turn, _own(turn, row.id))
     if not assessments.editable(sheet.row, sheet.answers.get(indicator)):
         raise Refused("assessment_closed", status=sheet.row.status)
     return Next(Asking(row.id, indicator))
@@ -173,7 +173,7 @@ def _onward(sheet: Sheet, after: str, note: str, late: str = "") -> Next:
 def load(turn: Turn, state: object) -> View:
     """Read the sheet. Raises ``Refused`` when it is not the speaker's or not open any more."""
     row = _own(turn, state.assessment)  # type: ignore[attr-defined]
-    sheet = answering.read(turn.conn, row)
+    sheet = answering.sheet(turn, row)
     unit = places.here(turn, row.unit_id)
     settings = places.settings(turn, unit)
     if isinstance(state, Welcome):
@@ -464,6 +464,7 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
             if isinstance(act, Pressed) and act.choice.startswith("drop:"):
                 piece = int(act.choice.removeprefix("drop:"))
                 assessments.remove_evidence(turn.conn, assessment, indicator, piece, turn.actor, turn.now)
+                answering.changed(turn, sheet.row)
                 return Next(Evidencing(assessment, indicator, stay=True), _("evidence.dropped"))
             return Next(Evidencing(assessment, indicator, stay=True))
         case Lowering():
@@ -499,7 +500,7 @@ def _take_question(turn: Turn, state: Asking, sheet: Sheet, act: Act) -> Next:
     match act:
         case Pressed(level) if level in [option.level for option in indicator.options]:
             assessments.answer(turn.conn, state.assessment, indicator.id, level, turn.actor, turn.now)
-            after = answering.read(turn.conn, sheet.row)
+            after = answering.changed(turn, sheet.row)
             if indicator.id in after.missing:
                 return Next(Evidencing(state.assessment, indicator.id))
             return _onward(after, indicator.id, _said(after, indicator))
@@ -572,7 +573,7 @@ def _add_pictures(turn: Turn, sheet: Sheet, indicator: Indicator, uploads: tuple
             text=clean(caption, 500),
             now=turn.now,
         )
-    pieces = evidence.of_indicator(turn.conn, sheet.row.id, indicator.id)
+    pieces = answering.changed(turn, sheet.row).evidence.get(indicator.id, ())
     return sum(piece.kind in evidence.PICTURE_KINDS for piece in pieces)
 
 
@@ -630,7 +631,7 @@ def _add_words(turn: Turn, state: Evidencing, kind: str, text: str) -> None:
 
 def _evidenced(turn: Turn, state: Evidencing, before: Sheet, note: str, late: str = "") -> Next:
     """After a piece came: on to the next question where it was wanted, else back to the question it belongs to."""
-    sheet = answering.read(turn.conn, before.row)
+    sheet = answering.changed(turn, before.row)
     if state.stay:
         if state.indicator not in sheet.answers:
             return Next(Asking(state.assessment, state.indicator), note)
@@ -651,7 +652,7 @@ def _take_lowering(turn: Turn, state: Lowering, sheet: Sheet, act: Act) -> Next:
         case Pressed("lower"):
             option = criteria.highest_level_without_evidence(indicator)
             assessments.answer(turn.conn, state.assessment, indicator.id, option.level, turn.actor, turn.now)
-            after = answering.read(turn.conn, sheet.row)
+            after = answering.changed(turn, sheet.row)
             return _onward(after, indicator.id, _said(after, indicator))
         case Pressed("later"):
             note = _("evidence.later_done", n=answering.position(sheet.criteria, indicator.id))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -162,15 +162,18 @@ def _take(turn: Turn, incoming: Incoming) -> Taken:
         return _signal(turn, act)
     if isinstance(act, Typed):
         act = Typed(clean(act.text))
-    state = _state(turn.chat)
-    wide = _anywhere(turn, state, act)
+    asked = _state(turn.chat)
+    wide = _guarded(turn, asked, lambda: _anywhere(turn, asked, act))
+    state = asked
     if wide is None:
-        state, view, now = _looked_at(turn, state)
+        state, view, now = _looked_at(turn, asked)
         stale = incoming.screen is not None and incoming.screen != turn.chat.screen
         heard = _hear(turn, incoming, act, now, _fleeting(state))
         if stale:
             # Two taps on question 3 must never answer question 4: the current screen is shown again as it is.
             return Taken((_tell(turn, incoming, state, now, _("turn.stale"), max(turn.chat.screen, 1)),), heard)
+        if state != asked:  # what was asked is not to be had any more: its note says why
+            return Taken((_tell(turn, incoming, state, now, "", turn.chat.screen + 1),), heard)
         wide = _to_dialog(turn, state, view, now, act)
     else:
         heard = _hear(turn, incoming, act, None, _fleeting(state))
@@ -189,16 +192,31 @@ def _take(turn: Turn, incoming: Incoming) -> Taken:
 
 def _anywhere(turn: Turn, state: Any, act: Act) -> Next | None:
     """Acts that mean the same wherever the chat stands: links, commands, a notice's buttons."""
-    try:
-        if isinstance(act, Opened):
-            return commands.opened(turn, state, act.payload)
-        if isinstance(act, Pressed) and act.choice.startswith(GO):
-            return commands.go(turn, state, act.choice.removeprefix(GO))
-        if isinstance(act, Typed):
-            return commands.typed(turn, state, act.text)
-    except Refused as refused:
-        return Next(state, refusals.sentence(turn, refused))
+    if isinstance(act, Opened):
+        return commands.opened(turn, state, act.payload)
+    if isinstance(act, Pressed) and act.choice.startswith(GO):
+        return commands.go(turn, state, act.choice.removeprefix(GO))
+    if isinstance(act, Typed):
+        return commands.typed(turn, state, act.text)
     return None
+
+
+def _guarded(turn: Turn, state: Any, work: Callable[[], Next | None]) -> Next | None:
+    """A refusal changes nothing, also when it comes after the first write; the same screen says why.
+
+    Any other error goes on as it is: the whole turn is rolled back, and with it the savepoint.
+    """
+    cursor = turn.conn.connection.dbapi_connection.cursor()  # type: ignore[union-attr]
+    cursor.execute("SAVEPOINT act")
+    try:
+        step = work()
+    except Refused as refused:
+        cursor.execute("ROLLBACK TO SAVEPOINT act")
+        turn.memo.clear()
+        step = Next(state, refusals.sentence(turn, refused))
+    cursor.execute("RELEASE SAVEPOINT act")
+    cursor.close()
+    return step
 
 
 def _to_dialog(turn: Turn, state: Any, view: Any, now: Screen, act: Act) -> Next:
@@ -210,28 +228,18 @@ def _to_dialog(turn: Turn, state: Any, view: Any, now: Screen, act: Act) -> Next
         if chosen is not None:
             act = Pressed(chosen)
             if chosen.startswith(GO):
-                return _anywhere(turn, state, act) or Next(state)
+                wide = act
+                return _guarded(turn, state, lambda: _anywhere(turn, state, wide)) or Next(state)
         elif not act.text or now.input == "none":
             return Next(state, _help_line(now))
-    elif (isinstance(act, Pressed) and all(choice.id != act.choice for choice in now.choices)) or act == Sent(()):
+    elif isinstance(act, Pressed) and all(choice.id != act.choice for choice in now.choices):
+        return Next(state, _("turn.stale"))  # the screen has changed under the finger
+    elif act == Sent(()):
         return Next(state, _help_line(now))
-    savepoint = turn.conn.connection.dbapi_connection.cursor()  # type: ignore[union-attr]
-    # A refusal changes nothing, also when it comes after the dialog's first write.
-    savepoint.execute("SAVEPOINT act")
-    try:
-        step: Next = dialog_of(state).take(turn, state, view, act)
-    except Refused as refused:
-        savepoint.execute("ROLLBACK TO SAVEPOINT act")
-        return Next(state, refusals.sentence(turn, refused))
-    finally:
-        # Released also when the turn is about to be rolled back as a whole: then this is undone with it.
-        _release(savepoint)
+    taken = act
+    step = _guarded(turn, state, lambda: dialog_of(state).take(turn, state, view, taken))
+    assert step is not None
     return replace(step, note=_help_line(now)) if step.puzzled else step
-
-
-def _release(cursor: Any) -> None:
-    cursor.execute("RELEASE SAVEPOINT act")
-    cursor.close()
 
 
 UNSUPPORTED = ("voice", "sticker", "contact", "location", "file", "video", "other")

@@ -91,6 +91,7 @@ class Answer(SQLModel, table=True):
     __table_args__ = (
         sa.CheckConstraint("(officer_level is null) = (officer_reason is null)", name="officer_level"),
         sa.CheckConstraint("length(officer_reason) <= 500", name="officer_reason"),
+        {"sqlite_with_rowid": False},
     )
     assessment_id: int = Field(primary_key=True, foreign_key="assessments.id", sa_type=BigId)
     indicator: str = Field(primary_key=True, max_length=8)

@@ -55,6 +55,7 @@ class Claim(SQLModel, table=True):
     """An event that has had its turn: (channel account, the channel's own id). Purged after days."""
 
     __tablename__ = "claims"
+    __table_args__ = ({"sqlite_with_rowid": False},)
     account: str = Field(primary_key=True, max_length=64)
     event: str = Field(primary_key=True, max_length=128)
     at: datetime = Field(sa_type=UtcTime, index=True)

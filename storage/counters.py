@@ -21,7 +21,7 @@ class Counter(SQLModel, table=True):
     """How many assessments of a unit itself (not of those below) have a status."""
 
     __tablename__ = "counters"
-    __table_args__ = (sa.CheckConstraint("n >= 0", name="n"),)
+    __table_args__ = (sa.CheckConstraint("n >= 0", name="n"), {"sqlite_with_rowid": False})
     unit_id: int = Field(primary_key=True, foreign_key="units.id")
     year: int = Field(primary_key=True)
     subject_group: str = Field(primary_key=True, max_length=32)
@@ -48,6 +48,7 @@ class Rollup(SQLModel, table=True):
     """The sum over a unit and everything below it, as of :class:`RollupMark`."""
 
     __tablename__ = "rollup"
+    __table_args__ = ({"sqlite_with_rowid": False},)
     unit_id: int = Field(primary_key=True, foreign_key="units.id")
     year: int = Field(primary_key=True)
     subject_group: str = Field(primary_key=True, max_length=32)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
@@ -14,6 +15,14 @@ from sqlmodel import Field, SQLModel
 from storage.base import BigId, Connection, Prepared, UtcTime, table_of
 
 ANSWER, NOTICE, BULK = 0, 1, 2
+
+
+def _only(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
+
+
+_waiting = _only("outcome = 'waiting'")
+_with_topic = _only("topic is not null")
 
 
 class Outgoing(SQLModel, table=True):
@@ -24,8 +33,10 @@ class Outgoing(SQLModel, table=True):
     __table_args__ = (
         sa.CheckConstraint("priority between 0 and 2", name="priority"),
         sa.CheckConstraint("outcome in ('waiting', 'sent', 'failed', 'cancelled')", name="outcome"),
-        sa.Index("ix_outbox_outcome_not_before", "outcome", "not_before"),
-        sa.Index("ix_outbox_account_address_id", "account", "address", "id"),
+        # Only what waits is looked for, so only that is in the indexes: every answer of every turn is a row here.
+        sa.Index("ix_outbox_due", "account", "not_before", **_waiting),
+        sa.Index("ix_outbox_address", "account", "address", **_waiting),
+        sa.Index("ix_outbox_topic", "topic", **_with_topic),
     )
     id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
     account: str = Field(max_length=64)
@@ -33,7 +44,7 @@ class Outgoing(SQLModel, table=True):
     contact_id: int | None = Field(default=None, sa_type=BigId, index=True)
     priority: int = 0
     body: str = Field(sa_type=sa.Text)
-    topic: str | None = Field(default=None, max_length=64, index=True)
+    topic: str | None = Field(default=None, max_length=64)
     not_before: datetime = Field(sa_type=UtcTime)
     made_at: datetime = Field(sa_type=UtcTime, index=True)
     attempts: int = 0

@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.Column("event", sa.String(128), nullable=False),
         sa.Column("at", UtcTime(), nullable=False),
         sa.PrimaryKeyConstraint("account", "event", name=op.f("pk_claims")),
+        sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_claims_at"), "claims", ["at"], unique=False)
     op.create_table(
@@ -108,11 +109,32 @@ def upgrade() -> None:
         sa.CheckConstraint("priority between 0 and 2", name=op.f("ck_outbox_priority")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
     )
-    op.create_index("ix_outbox_account_address_id", "outbox", ["account", "address", "id"], unique=False)
+    op.create_index(
+        "ix_outbox_address",
+        "outbox",
+        ["account", "address"],
+        unique=False,
+        sqlite_where=sa.text("outcome = 'waiting'"),
+        postgresql_where=sa.text("outcome = 'waiting'"),
+    )
     op.create_index(op.f("ix_outbox_contact_id"), "outbox", ["contact_id"], unique=False)
+    op.create_index(
+        "ix_outbox_due",
+        "outbox",
+        ["account", "not_before"],
+        unique=False,
+        sqlite_where=sa.text("outcome = 'waiting'"),
+        postgresql_where=sa.text("outcome = 'waiting'"),
+    )
     op.create_index(op.f("ix_outbox_made_at"), "outbox", ["made_at"], unique=False)
-    op.create_index("ix_outbox_outcome_not_before", "outbox", ["outcome", "not_before"], unique=False)
-    op.create_index(op.f("ix_outbox_topic"), "outbox", ["topic"], unique=False)
+    op.create_index(
+        "ix_outbox_topic",
+        "outbox",
+        ["topic"],
+        unique=False,
+        sqlite_where=sa.text("topic is not null"),
+        postgresql_where=sa.text("topic is not null"),
+    )
     op.create_table(
         "rollup_mark",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -157,6 +179,7 @@ def upgrade() -> None:
         sa.CheckConstraint("n >= 0", name=op.f("ck_counters_n")),
         sa.ForeignKeyConstraint(["unit_id"], ["units.id"], name=op.f("fk_counters_unit_id")),
         sa.PrimaryKeyConstraint("unit_id", "year", "subject_group", "status", name=op.f("pk_counters")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "invites",
@@ -181,6 +204,7 @@ def upgrade() -> None:
         sa.Column("direction", sa.String(3), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("event", sa.String(128), nullable=False),
+        sa.Column("fleeting", sa.Boolean(), nullable=False),
         sa.Column("at", UtcTime(), nullable=False),
         sa.CheckConstraint("direction in ('in', 'out')", name=op.f("ck_messages_direction")),
         sa.ForeignKeyConstraint(["contact_id"], ["contacts.id"], name=op.f("fk_messages_contact_id")),
@@ -188,6 +212,14 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_messages_at"), "messages", ["at"], unique=False)
     op.create_index("ix_messages_contact_id_id", "messages", ["contact_id", "id"], unique=False)
+    op.create_index(
+        "ix_messages_fleeting",
+        "messages",
+        ["contact_id"],
+        unique=False,
+        sqlite_where=sa.text("fleeting"),
+        postgresql_where=sa.text("fleeting"),
+    )
     op.create_table(
         "officer_contacts",
         sa.Column("contact_id", BigId, nullable=False),
@@ -241,6 +273,7 @@ def upgrade() -> None:
         sa.Column("n", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["unit_id"], ["units.id"], name=op.f("fk_rollup_unit_id")),
         sa.PrimaryKeyConstraint("unit_id", "year", "subject_group", "status", name=op.f("pk_rollup")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "seasons",
@@ -459,6 +492,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["assessment_id"], ["assessments.id"], name=op.f("fk_answers_assessment_id")),
         sa.ForeignKeyConstraint(["officer_id"], ["officers.id"], name=op.f("fk_answers_officer_id")),
         sa.PrimaryKeyConstraint("assessment_id", "indicator", name=op.f("pk_answers")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "evidence",
