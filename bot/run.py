@@ -60,7 +60,7 @@ def main(settings: Settings) -> None:
         rules(settings),
         Keep(keep.history_days, keep.claims_days, keep.outbox_days, keep.failed_days, keep.uploads_hours),
     )
-    web_settings = WebSettings(public_url=settings.web.public_url)
+    web_settings = WebSettings(public_url=settings.web.public_url, decoders=settings.web.picture_workers)
     try:
         asyncio.run(serve(parts, web_settings, settings.web.host, settings.web.port))
     except OSError as error:

@@ -13,14 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from reports.figures import figures
-
 from bot.channels.pictures import StoredPicture
 from bot.channels.web import Backend, HistoryLine, Landing, Outgoing, Seat
 from dialogs.model import WEB, Incoming, Signal
 from dialogs.states import Rules
 from dialogs.turn import Taken, rescue_turn, take_turn
 from locales import Voice, speaking
+from reports.figures import figures
 from reports.pool import ChartPool
 from storage import (
     assessments,
@@ -76,14 +75,20 @@ class Service:
         self._queues: dict[str, set[asyncio.Queue[HistoryLine]]] = {}
         self._wake_notices = asyncio.Event()
         self._wake_jobs = asyncio.Event()
-        self._loops: list[asyncio.Task[None]] = []
+        self._loops: list[asyncio.Task[Any]] = []
 
     # ---------------------------------------------------------------------------------------- life
 
     def start(self) -> None:
-        """Start the loops: notices, jobs, folding, housekeeping."""
+        """Start the loops: notices, jobs, folding, housekeeping; and read the index of names before anybody
+        searches."""
+        self._loops.append(asyncio.create_task(asyncio.to_thread(self._warm), name="warm"))
         for work in (self._send_notices, self._do_jobs, self._fold, self._tidy):
             self._loops.append(asyncio.create_task(work(), name=work.__name__))
+
+    def _warm(self) -> None:
+        with reading(self.engine) as conn:
+            units.search(conn, "hà nội", limit=1)
 
     async def stop(self) -> None:
         """End gracefully: turns that wait are taken, then everything closes. What was not sent stays in the outbox."""

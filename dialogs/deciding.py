@@ -12,8 +12,9 @@ from dialogs.dossier import Closed, Dossier, OnDossier, Opened, at
 from dialogs.model import Act, Choice, Pressed, Screen
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK
-from locales import _, number
+from locales import _, day, number
 from storage import assessments, outbox, people, reviews, units
+from storage.base import Refused
 from storage.reviews import ReviewRow
 
 RETURN_REASONS = ("blurred", "missing", "unrelated", "unclear")
@@ -363,6 +364,10 @@ def _decide(
 ) -> Next:
     """Decide, and let the notice to the citizen wait as long as the decision may be undone."""
     sheet = view.sheet
+    season = places.windows(turn, places.here(turn, sheet.row.unit_id))
+    # A dossier may be returned at any time; whether it meets the criteria is decided in the season's window.
+    if decision != "return" and not season.decision_open(places.today(turn)):
+        raise Refused("decision_window", opens=day(season.decision_from), closes=day(season.decision_to))
     review = reviews.decide(
         turn.conn,
         waiting.officer_of(turn),

@@ -38,7 +38,6 @@ UPLOADS_LIMIT = 20  # pictures in one act
 HISTORY_SHOWN = 200  # lines shown when the page opens
 STREAMS_LIMIT = 8  # open tabs of one browser
 UPLOAD_SECONDS = 300  # a 20 MB photo on a slow line
-DECODERS = 2  # photos decoded at once: a photo of 50 Mpx takes 150 MB
 WIDTHS = (480, 1080)  # px: a thumbnail; a phone's screen
 
 CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
@@ -149,6 +148,7 @@ class WebSettings:
     demo: bool = False
     heartbeat: float = 15.0
     cookie_days: int = 400  # browsers keep a cookie no longer
+    decoders: int = 2  # photos decoded at once: a photo of 50 Mpx takes 150 MB
 
 
 @dataclass(slots=True)
@@ -158,9 +158,9 @@ class Site:
     backend: Backend
     settings: WebSettings
     prefix: str
+    decoders: asyncio.Semaphore
     streams: Counter[str] = field(default_factory=Counter)
     running: set[asyncio.Task[Any]] = field(default_factory=set)
-    decoders: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(DECODERS))
     small: OrderedDict[tuple[str, int], bytes] = field(default_factory=OrderedDict)
 
     @property
@@ -184,9 +184,10 @@ class Rejected(Exception):
 def app(backend: Backend, settings: WebSettings) -> web.Application:
     """The whole channel, to be served: the chat under ``settings.prefix`` and, in the demo, every seat's."""
     application = web.Application(client_max_size=ACT_LIMIT, middlewares=[only_loopback] if settings.demo else [])
-    sites = [Site(backend, settings, settings.prefix)]
+    decoders = asyncio.Semaphore(settings.decoders)
+    sites = [Site(backend, settings, settings.prefix, decoders)]
     if settings.demo:
-        sites += [Site(backend, settings, seat.prefix) for seat in backend.demo_seats]
+        sites += [Site(backend, settings, seat.prefix, decoders) for seat in backend.demo_seats]
         application.router.add_get("/demo", partial(moved, "/demo/"))
         application.router.add_get("/demo/", partial(demo_page, sites[0]))
     for site in sites:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -10,7 +11,7 @@ from dialogs import home, questions
 from dialogs.model import Opened, Pressed, Typed, decode_incoming, decode_screen, encode_screen
 from dialogs.states import decode_state, encode_state
 from dialogs.text import choice_typed, clean
-from storage import conversations, events
+from storage import codes, conversations, events, officers
 from tests.support.world import World
 
 
@@ -164,3 +165,27 @@ def officer_choice(world: World) -> str:
     """The id of the only dossier in the queue."""
     with world.read() as conn:
         return f"open:{conn.exec_driver_sql('select id from assessments').scalar()}"
+
+
+def test_an_officers_web_session_ends_after_twelve_idle_hours(world: World) -> None:
+    world.profile = "web"
+    officer = world.officer().types("/queue").sees("hồ sơ")
+    world.passes(hours=11)
+    officer.types("/queue").sees_not("dành cho cán bộ Hội")
+    world.passes(hours=12, seconds=1)
+    officer.types("/queue").sees("dành cho cán bộ Hội")
+    with world.write() as conn:
+        code = officers.link(conn, officers.named(conn, "Trần Thị Hoa")[0], world.now, "cli")
+    back = world.chat().opens(codes.payload(code)).sees("Chào mừng anh/chị trở lại")
+    back.types("/queue").sees_not("dành cho cán bộ")
+
+
+def test_outside_the_window_nothing_is_decided_but_may_be_returned(world: World) -> None:
+    code = world.citizen().joins().submits("kha")
+    officer = world.officer()
+    world.now = datetime(2026, 9, 20, 3, 0, tzinfo=UTC)
+    officer.types(f"/duyet {code}")
+    while officer.screen.choices and not officer.screen.note.startswith("Việc xét"):
+        officer.presses(officer.screen.choices[0].id)
+        assert officer.acts < 12, officer.read_out()
+    officer.sees("mở từ ngày 01/10/2026")
