@@ -15,6 +15,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.engine import Engine
+
 import criteria
 from bot.channels import pictures
 from bot.channels.web import Seat, WebSettings
@@ -39,13 +41,12 @@ from storage import (
 )
 from storage.base import Connection
 from storage.blobs import BlobFolder
-from sqlalchemy.engine import Engine
-
 from storage.engine import open_engine, writing
 from storage.housekeeping import Keep
 
 HOME, PROVINCE = "06685", "22"
 SEED = 2026
+DEMO_RULES = Rules(demo=True)
 # How the made-up people fare: (status, how many in Hồng Gai, how many in each of the other communes at most).
 MIX = (
     ("registered", 3, 2),
@@ -66,18 +67,18 @@ class Demo:
     seats: tuple[Seat, ...]
 
 
-def main(port: int = 8080, open_browser: bool = True) -> None:
+def main(port: int = 8080, open_browser: bool = True, rules: Rules = DEMO_RULES) -> None:
     """Prepare the data, serve it on the loopback, open the browser; all is gone at the end."""
     with tempfile.TemporaryDirectory(prefix="hoctap-demo-") as folder:
         demo = prepare(Path(folder))
         print(_("demo.ready", url=f"http://127.0.0.1:{port}/demo/"), flush=True)  # noqa: T201 - the operator reads this
-        asyncio.run(run(demo, port, open_browser))
+        asyncio.run(run(demo, port, open_browser, rules))
 
 
-async def run(demo: Demo, port: int, open_browser: bool) -> None:
+async def run(demo: Demo, port: int, open_browser: bool, rules: Rules = DEMO_RULES) -> None:
     """Serve prepared demo data until the operator ends it."""
     ready = asyncio.Event()
-    parts = Parts(demo.url, demo.blobs, Rules(demo=True), Keep(), seats=demo.seats)
+    parts = Parts(demo.url, demo.blobs, rules, Keep(), seats=demo.seats)
     server = asyncio.create_task(serve(parts, WebSettings(demo=True), "127.0.0.1", port, ready=ready))
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait({server, waiting}, return_when=asyncio.FIRST_COMPLETED)

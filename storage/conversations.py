@@ -31,7 +31,8 @@ class Conversation(SQLModel, table=True):
 class Message(SQLModel, table=True):
     """What a contact saw (``out``) and sent (``in``), kept only for channels that show history from here (web).
 
-    ``fleeting`` lines show other people's data to an officer: they go when the next screen comes.
+    ``fleeting`` lines show other people's data to an officer: they go when the next screen comes. An id is never given
+    twice, not even that of a line that is gone: a page knows by it which lines it has.
     """
 
     __tablename__ = "messages"
@@ -41,6 +42,7 @@ class Message(SQLModel, table=True):
         sa.Index(
             "ix_messages_fleeting", "contact_id", sqlite_where=sa.text("fleeting"), postgresql_where=sa.text("fleeting")
         ),
+        {"sqlite_autoincrement": True},
     )
     id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
     contact_id: int = Field(foreign_key="contacts.id", sa_type=BigId)

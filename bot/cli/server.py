@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated
 
 import typer
@@ -96,8 +96,10 @@ def demo(
 ) -> None:
     """Temporary data, loopback only; gone at the end."""
     from bot.demo import main
+    from bot.settings import rules
 
-    main(port=port, open_browser=not no_open)
+    chosen = replace(rules(loaded()), public_url="", demo=True)  # of the settings, only how officers and citizens work
+    main(port, not no_open, chosen)
 
 
 @app.command("doctor", cls=Command, help=_("cli.doctor"))

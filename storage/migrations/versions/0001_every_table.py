@@ -209,6 +209,7 @@ def upgrade() -> None:
         sa.CheckConstraint("direction in ('in', 'out')", name=op.f("ck_messages_direction")),
         sa.ForeignKeyConstraint(["contact_id"], ["contacts.id"], name=op.f("fk_messages_contact_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_messages")),
+        sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_messages_at"), "messages", ["at"], unique=False)
     op.create_index("ix_messages_contact_id_id", "messages", ["contact_id", "id"], unique=False)
