@@ -26,8 +26,10 @@ from tests.support.world import HONG_GAI, Chat, World
 
 EXAMPLES = int(os.environ.get("HOCTAP_EXAMPLES", "40"))
 ODD = [
-    "", " ", "\x00", "\u202egnas", "\u200f\u200e", "🙂" * 50, "ă" * 5000, "<b>Lê & Trần</b>", "'; drop table people; --",
-    "{you}", "%s %d {0}", "-1", "0", "1", "7", "99", "số 2", "câu 12", "1957", "2026", "0912345678", "0", "022157001234",
+    "", " ", "\x00",
+    "\u202egnas", "\u200f\u200e", "🙂" * 50, "ă" * 5000, "<b>Lê & Trần</b>", "'; drop table people; --",
+    "{you}", "%s %d {0}", "-1", "0", "1", "7", "99", "số 2", "câu 12", "1957", "2026", "0912345678", "0",
+    "022157001234",
     "https://example.vn/x", "http://", "/start", "/start DV06685K", "/start xyz", "/help@bot", "/", "//", "hồng gai",
     "DV 06685-K", "DV 06658-K", "HS-2026-AAAAA", "MT-AAAAA-AAAAA-AAAAA-AAAAA", "Ảnh mờ, xin chụp lại", "đồng ý", "vâng",
 ]  # fmt: skip
@@ -38,12 +40,16 @@ act = st.one_of(
     st.tuples(st.just("press"), st.integers(0, 3)),
     st.tuples(st.just("type"), st.sampled_from(ODD + COMMANDS)),
     st.tuples(st.just("type"), st.text(max_size=40)),
-    st.tuples(st.just("command"), st.tuples(st.sampled_from(COMMANDS), st.sampled_from(["", " code", " 22", " 2025", " x"]))),
+    st.tuples(
+        st.just("command"), st.tuples(st.sampled_from(COMMANDS), st.sampled_from(["", " code", " 22", " 2025", " x"]))
+    ),
     st.tuples(st.just("stale"), st.integers(0, 11)),
     st.tuples(st.just("repeat"), st.just(0)),
     st.tuples(st.just("send"), st.lists(st.sampled_from(["a", "b", "c", "foreign"]), max_size=3)),
     st.tuples(st.just("other"), st.sampled_from(["voice", "sticker", "contact", "location", "file", "x"])),
-    st.tuples(st.just("go"), st.sampled_from(["queue", "hoso", "home", "mend:HS:A1", "dossier:HS-2026-AAAAA", "x", ""])),
+    st.tuples(
+        st.just("go"), st.sampled_from(["queue", "hoso", "home", "mend:HS:A1", "dossier:HS-2026-AAAAA", "x", ""])
+    ),
     st.tuples(st.just("open"), st.sampled_from(["", HONG_GAI, "DV0668503K", "code", "MTAAAA", "\x00", "x" * 300])),
     st.tuples(st.just("time"), st.sampled_from([1, 61, 3600, 86_400])),
 )  # fmt: skip

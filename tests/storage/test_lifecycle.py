@@ -33,7 +33,8 @@ def join(conn: Connection, unit: int = COMMUNE, group: str = "nong_dan", now: da
         conn, "test", f"a{conn.execute(sa.select(sa.func.count()).select_from(people.people)).scalar()}-{now}", now
     )
     return people.join(
-        conn, contact, unit_id=unit, name="Lê Thị Na", birth_year=1960, phone=None, form="ong_ba", subject_group=group, now=now
+        conn, contact, unit_id=unit, name="Lê Thị Na", birth_year=1960, phone=None, form="ong_ba",
+        subject_group=group, now=now
     )  # fmt: skip
 
 
