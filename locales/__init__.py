@@ -99,10 +99,13 @@ def you() -> str:
 
 def number(value: float | Decimal, places: int = 0) -> str:
     """``1234.5`` → ``1.234,5`` (Vietnamese) or ``1,234.5`` (English), at most *places* decimals."""
-    exact = Decimal(str(value)).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
-    text = f"{exact:,.{places}f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
+    if isinstance(value, int):
+        text = f"{value:,}"
+    else:
+        exact = Decimal(str(value)).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+        text = f"{exact:,.{places}f}"
+        if "." in text:
+            text = text.rstrip("0").rstrip(".")
     if _voice.get().language == "vi":
         return text.translate(str.maketrans(",.", ".,"))
     return text

@@ -58,7 +58,7 @@ def _open_sqlite(url: sa.URL) -> Engine:
         url,
         # pysqlite's own transactions commit a savepoint's RELEASE unless BEGIN was said explicitly: switch them off
         # and say BEGIN ourselves (below).
-        connect_args={"isolation_level": None, "check_same_thread": False, "timeout": 15},
+        connect_args={"isolation_level": None, "check_same_thread": False, "timeout": 15, "cached_statements": 512},
         poolclass=None if url.database in (None, "", ":memory:") else sa.pool.QueuePool,
     )
 
