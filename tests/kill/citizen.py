@@ -8,18 +8,18 @@ from tests.support.webclient import Phone, Said, Stuck, photo
 
 CODE = "DV06685K"
 GROUPS = frozenset(group.id for group in places.current_criteria().subject_groups)
-INDICATORS = tuple(indicator.id for indicator in places.current_criteria().indicators)
-LEVELS = frozenset(option.level for each in places.current_criteria().indicators for option in each.options)
+INDICATORS = places.current_criteria().indicators
+LEVELS = frozenset(option.level for each in INDICATORS for option in each.options)
 MOST_ACTS = 150
 
 
 def indicator_of(screen: Screen) -> str | None:
-    """The indicator that a screen asks a level or evidence for, by its progress; ``None`` on any other screen."""
-    if screen.progress is None or screen.progress[1] != len(INDICATORS):
+    """The indicator that a screen asks a level or evidence for, by its title; ``None`` on any other screen."""
+    if not (asks_level(screen) or asks_evidence(screen)):
         return None
-    if asks_level(screen):
-        return INDICATORS[screen.progress[0]]
-    return INDICATORS[screen.progress[0] - 1] if asks_evidence(screen) else None
+    named = [each for each in INDICATORS if each.name.vi in screen.title or each.short.vi in screen.title]
+    assert len(named) == 1, f"which indicator is {screen.title!r}?"
+    return named[0].id
 
 
 def asks_level(screen: Screen) -> bool:

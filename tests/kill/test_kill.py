@@ -44,6 +44,7 @@ async def server(seeded: Path, tmp_path: Path) -> AsyncIterator[Server]:
         yield running
     finally:
         running.kill()
+        print("the server's last words:", *running.output().splitlines()[-60:], sep="\n")  # shown when the test fails
 
 
 @dataclass

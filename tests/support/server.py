@@ -22,6 +22,7 @@ from storage import migrate, seasons, units
 from storage.engine import open_engine, writing
 
 READY_WITHIN = 60.0  # seconds; the machine may be busy with other tests
+ANSWER_WITHIN = 5.0  # seconds, of one try
 PR_SET_PDEATHSIG = 1
 # Below the ports that outgoing connections get: a client that tries a port nobody listens on could else meet itself.
 PORTS = range(20_000, 32_000)
@@ -116,7 +117,7 @@ class Server:
     async def ready(self) -> None:
         """Wait until it answers. Raises ``RuntimeError`` with its last words when it ends or takes too long."""
         until = time.monotonic() + READY_WITHIN
-        async with aiohttp.ClientSession() as session:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN)) as session:
             while True:
                 if self.process is None or self.process.poll() is not None or time.monotonic() > until:
                     raise RuntimeError(f"the server does not serve:\n{self.output()[-3000:]}")
@@ -124,7 +125,7 @@ class Server:
                     async with session.get(f"{self.base}/chat/history") as answer:
                         if answer.status == 200:
                             return
-                except aiohttp.ClientError:
+                except (aiohttp.ClientError, TimeoutError):
                     await asyncio.sleep(0.02)
 
     def kill(self) -> None:

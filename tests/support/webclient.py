@@ -25,7 +25,7 @@ from PIL import Image
 
 from dialogs.model import Act, Opened, Pressed, Screen, Sent, Typed, decode_screen
 
-PATIENCE = 120.0  # seconds that a phone goes on sending one act
+PATIENCE = 60.0  # seconds that a phone goes on sending one act
 PAUSES = (0.05, 0.4)  # seconds between tries; a person's page waits longer
 
 
@@ -62,7 +62,8 @@ class Phone:
 
     ``journal``: the acts that were acknowledged, in order. ``pending``: the one act that may or may not have had its
     turn. ``uploaded``: the keys of the photos whose upload was acknowledged. ``screen``: the newest numbered screen.
-    ``impatience``: how likely an act or a photo goes out twice at once. ``failures``: answers that never came.
+    ``impatience``: how likely an act or a photo goes out twice at once. ``failures``: answers that never came;
+    ``trouble``: why the last of them did not.
     """
 
     base: str
@@ -74,6 +75,7 @@ class Phone:
     pending: Said | None = None
     uploaded: list[str] = field(default_factory=list)
     failures: int = 0
+    trouble: str = ""
     _session: aiohttp.ClientSession = field(init=False, repr=False)
 
     async def __aenter__(self) -> Phone:
@@ -170,7 +172,7 @@ class Phone:
                 return found[0]
             self.failures += 1
             if loop.time() > until:
-                raise Stuck(f"nobody answers to {path} {request.get('json')}")
+                raise Stuck(f"nobody answers to {path} {request.get('json')}: {self.trouble}")
             await asyncio.sleep(self.rng.uniform(*PAUSES))
 
     async def _ask(self, method: str, path: str, **request: Any) -> dict[str, Any] | None:
@@ -178,9 +180,11 @@ class Phone:
         try:
             async with self._session.request(method, f"{self.base}/chat/{path}", **request) as response:
                 if response.status in (408, 429) or response.status >= 500:
+                    self.trouble = f"status {response.status}"
                     return None
                 body = await response.text()
-        except (aiohttp.ClientError, TimeoutError):
+        except (aiohttp.ClientError, TimeoutError) as error:
+            self.trouble = repr(error)
             return None
         if response.status != 200:
             raise Stuck(f"{path} {request.get('json')} was refused with {response.status}: {body}")
