@@ -251,8 +251,10 @@ def _show_question(view: View, indicator: Indicator) -> Screen:
         lines.append(_("questions.evidence", what=answering.count_line(pieces)))
     choices = [Choice(option.level, answering.option_text(indicator, option.level)) for option in indicator.options]
     if answer is not None:
-        choices.append(Choice("next", _("questions.keep"), "main"))
-    if indicator.evidence.kinds:
+        choices.append(Choice("next", _("questions.keep"), "plain" if answer.return_reason else "main"))
+    if answer is not None and answer.return_reason and indicator.evidence.kinds:
+        choices.insert(0, Choice("evidence", _("questions.mend_evidence"), "main"))  # what most are returned for
+    elif indicator.evidence.kinds:
         choices.append(Choice("evidence", _("questions.add_evidence"), "quiet"))
     if answer is None:
         choices.append(Choice("skip", _("questions.skip"), "quiet"))
@@ -262,7 +264,7 @@ def _show_question(view: View, indicator: Indicator) -> Screen:
         "\n\n".join(lines),
         tuple(choices),
         title=_("questions.title", n=n, of=of, title=indicator.name.to(voice().language)),
-        progress=(n - 1, of),
+        progress=(n, of),
     )
 
 
@@ -281,7 +283,12 @@ def _show_evidence(view: View, indicator: Indicator) -> Screen:
     if answer is not None and answer.return_reason:
         lines.append(_("questions.returned", reason=answer.return_reason))
     ask = "photo" if _takes_pictures(indicator) else "text"
-    lines.append(_(f"evidence.ask.{ask}" if required else f"evidence.may.{ask}"))
+    if required:
+        lines.append(_(f"evidence.ask.{ask}"))
+    elif answer is not None and answer.return_reason:
+        lines.append(_(f"evidence.mend.{ask}"))
+    else:
+        lines.append(_(f"evidence.may.{ask}"))
     lines.append(answering.filled(rule.hint.to(voice().language)))
     if pieces:
         lines.append(_("questions.evidence", what=answering.count_line(pieces)))
@@ -683,4 +690,4 @@ def _submit(turn: Turn, sheet: Sheet, view: View) -> Next:
         notices.to_officers(turn, row.unit_id, "notice.mended", code=row.code)
     from dialogs.standing import Standing
 
-    return Next(Standing(), _("submit.done", code=row.code, unit=view.unit))
+    return Next(Standing(), _("submit.done", code=row.code))

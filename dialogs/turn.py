@@ -25,6 +25,7 @@ from dialogs.model import (
     Signal,
     Typed,
     Unsupported,
+    decode_screen,
     encode_incoming,
     encode_screen,
 )
@@ -37,6 +38,7 @@ from storage.conversations import Chat
 
 log = logging.getLogger(__name__)
 
+RECENT_LINES = 10  # of a history, in which the notices stand whose buttons may still be pressed
 GO = "go:"  # a choice with this prefix means the same on any screen, however old
 
 
@@ -270,7 +272,7 @@ def _hear(turn: Turn, incoming: Incoming, act: Act, now: Screen | None, fleeting
         said["text"] = events.masked_codes(act.text)
     elif isinstance(act, Pressed):
         label = next((choice.label for choice in now.choices if choice.id == act.choice), "") if now else ""
-        said["text"] = label or _("turn.pressed")
+        said["text"] = label or _label_shown(turn, act.choice) or _("turn.pressed")
     elif isinstance(act, Sent):
         said["pictures"] = [[key, ""] for key in act.uploads]
         if act.caption:
@@ -282,6 +284,16 @@ def _hear(turn: Turn, incoming: Incoming, act: Act, now: Screen | None, fleeting
         turn.conn, turn.chat.contact_id, "in", body, incoming.at, incoming.event, fleeting=fleeting
     )
     return line, body
+
+
+def _label_shown(turn: Turn, choice: str) -> str:
+    """What stood on a button that is not of the open screen: a notice's, or one that the screen has lost."""
+    for line in reversed(conversations.history(turn.conn, turn.chat.account, turn.chat.address, most=RECENT_LINES)):
+        if line.direction == "out":
+            for each in decode_screen(line.body).choices:
+                if each.id == choice:
+                    return each.label
+    return ""
 
 
 def _tell(turn: Turn, incoming: Incoming, state: Any, screen: Screen, note: str, number: int) -> Told:

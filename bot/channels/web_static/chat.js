@@ -38,7 +38,7 @@ function receive(line) {
 function receiveScreen({ id, at, body: screen }) {
   const when = new Date(at);
   if (screen.language !== currentLanguage()) speak(screen.language);
-  const entry = { key: id, at: when, node: botBubble(screen, when, command) };
+  const entry = { key: id, at: when, node: botBubble(screen, when, command, offered) };
   if (screen.number) {
     if (current && id < current.id) entry.node.classList.add("past");
     else {
@@ -70,6 +70,12 @@ function receiveOwn({ id, at, body, event }) {
 function press(choice, label) {
   if (!current || answering()) return;
   act({ kind: "pressed", screen: current.number, choice, label });
+}
+
+/** A button of a notice: it stands beside the open screen, and means the same wherever the chat is. */
+function offered(choice, label) {
+  if (queue.all().some((item) => item.kind === "pressed")) return;
+  act({ kind: "pressed", screen: current ? current.number : null, choice, label });
 }
 
 function typed(text) {
@@ -240,11 +246,12 @@ let resting = 0; // where the page was last scrolled to for the reader
 const nearNewest = () => scroll.scrollTop >= resting - 80 || bottomGap() < 80;
 const bottomGap = () => scroll.scrollHeight - scroll.clientHeight - scroll.scrollTop;
 
-/** Show the end; of a screen longer than the window its beginning, with one's own answer above it. */
+/** Show the end; of a screen longer than the window its beginning, with one's own answer above it; a notice whole. */
 function toNewest() {
   const entry = log.entries[log.entries.length - 1];
   if (!entry) return;
-  const at = log.entries.indexOf(current ? current.entry : entry);
+  const noticed = entry.node.classList.contains("notice");
+  const at = log.entries.indexOf(current && !noticed ? current.entry : entry);
   const before = log.entries[at - 1];
   const top = (node) => node.getBoundingClientRect().top - scroll.getBoundingClientRect().top + scroll.scrollTop;
   const bottom = scroll.scrollHeight - scroll.clientHeight;

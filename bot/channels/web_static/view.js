@@ -70,7 +70,7 @@ const hiddenWord = (text) => el("span", { class: "hidden-word", text });
 /** Text with its links, commands and telephone numbers made pressable. */
 function pressable(text, onCommand) {
   const parts = [];
-  const pattern = /https?:\/\/[^\s<>"]+|(^|[\s(“"])(\/[a-z]{2,20})(?![\w/])|\b0\d{2,3}[ .]?\d{3}[ .]?\d{3,4}(?!\d)/g;
+  const pattern = /https?:\/\/[^\s<>"]+|(^|[\s(“"])(\/[a-z]{2,20})(?![\w/])|\b(?:HS|TL|DV)(?:[ -][0-9A-Z]{1,5}){2,5}(?![\wÀ-ỹ-])|\b0\d{2,3}[ .]?\d{3}[ .]?\d{3,4}(?!\d)/g;
   let end = 0;
   for (let found = pattern.exec(text); found; found = pattern.exec(text)) {
     const before = found[1] || "";
@@ -80,7 +80,8 @@ function pressable(text, onCommand) {
     if (found[2]) parts.push(el("button", { type: "button", class: "command", text: word, onclick: () => onCommand(word) }));
     else if (word.startsWith("http")) {
       parts.push(el("a", { href: word, target: "_blank", rel: "noopener noreferrer", text: word }));
-    } else parts.push(el("a", { href: "tel:" + word.replace(/\D/g, ""), text: word }));
+    } else if (/^[A-Z]/.test(word)) parts.push(el("span", { class: "code", text: word }));
+    else parts.push(el("a", { href: "tel:" + word.replace(/\D/g, ""), text: word }));
     end = found.index + before.length + word.length;
   }
   parts.push(text.slice(end));
@@ -93,17 +94,27 @@ function meta(at) {
   return el("p", { class: "meta" }, el("time", { datetime: at.toISOString(), text: timeOf(at) }));
 }
 
-/** What the bot says. `screen` is a screen as the server encodes it. */
-export function botBubble(screen, at, onCommand) {
+const LONG_TITLE = 40; // characters; the official name of an indicator has up to 130
+
+/** What the bot says. `screen` is a screen as the server encodes it; a notice carries its own buttons. */
+export function botBubble(screen, at, onCommand, onPress) {
   const bubble = el("div", { class: "bubble" }, hiddenWord(say("bot") + ": "));
   if (screen.note) bubble.append(el("p", { class: "note" }, ...pressable(screen.note, onCommand)));
-  if (screen.progress) bubble.append(progressBar(...screen.progress));
-  if (screen.title) bubble.append(el("h2", { class: "title", text: screen.title }));
+  if (screen.progress) bubble.append(progressBar(...screen.progress, !screen.title));
+  if (screen.title) {
+    bubble.append(el("h2", { class: screen.title.length > LONG_TITLE ? "title long" : "title", text: screen.title }));
+  }
   if (screen.text) bubble.append(el("p", { class: "text" }, ...pressable(screen.text, onCommand)));
-  if (screen.pictures) bubble.append(pictureList(screen.pictures));
+  if (screen.pictures) bubble.append(pictureList(screen.pictures, screen.input === "photo" ? "few" : "read"));
   for (const [name, type, content] of screen.documents || []) {
     const label = el("span", {}, el("b", { text: name }), el("small", { text: say("save") }));
     bubble.append(el("button", { type: "button", class: "file", onclick: () => saveAs(name, type, content) }, icon("save"), label));
+  }
+  if (!screen.number && screen.choices) {
+    const offers = screen.choices.map(([id, label, role]) => el("button", {
+      type: "button", class: "choice " + role, onclick: () => onPress(id, label),
+    }, el("span", { text: label })));
+    bubble.append(el("div", { class: "offers", role: "group", "aria-label": say("choices") }, ...offers));
   }
   return el("div", { class: screen.number ? "message bot" : "message bot notice" }, bubble, meta(at));
 }
@@ -111,7 +122,7 @@ export function botBubble(screen, at, onCommand) {
 /** What the person said: a text, pictures, or both. Local pictures come as {url}. */
 export function ownBubble(body, at) {
   const bubble = el("div", { class: "bubble" }, hiddenWord(say("you") + ": "));
-  if (body.pictures && body.pictures.length) bubble.append(pictureList(body.pictures));
+  if (body.pictures && body.pictures.length) bubble.append(pictureList(body.pictures, "few"));
   if (body.text) bubble.append(el("p", { class: "text", text: body.text }));
   return el("div", { class: "message me" }, bubble, meta(at));
 }
@@ -128,7 +139,8 @@ export function markState(node, state, sentence = "") {
   line.append(mark);
 }
 
-function progressBar(done, total) {
+/** `counted`: no title says "Câu 3/10". */
+function progressBar(done, total, counted) {
   const label = say("progress", { done, total });
   const fill = el("span");
   fill.style.width = Math.round((100 * Math.min(done, total)) / Math.max(1, total)) + "%";
@@ -136,17 +148,18 @@ function progressBar(done, total) {
     class: "track", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": total, "aria-valuenow": done,
     "aria-valuetext": label, "aria-label": label,
   }, fill);
-  return el("div", { class: "progress" }, bar, el("span", { class: "count", "aria-hidden": "true", text: `${done}/${total}` }));
+  return el("div", { class: "progress" }, bar, counted && el("span", { class: "count", "aria-hidden": "true", text: `${done}/${total}` }));
 }
 
-function pictureList(pictures) {
+/** `how`: "read", each as wide as the bubble, one under another; "few", small, for whoever took them. */
+function pictureList(pictures, how) {
   const shown = pictures.map((picture) => {
     if (!Array.isArray(picture)) return { small: picture.url, full: picture.url, caption: "" };
     const [key, caption] = picture;
     const address = `${base}/picture/${encodeURIComponent(key)}`;
-    return { small: address + (pictures.length > 1 ? "?w=480" : "?w=1080"), full: address, caption };
+    return { small: address + (how === "few" ? "?w=480" : "?w=1080"), full: address, caption };
   });
-  const list = el("div", { class: shown.length > 1 ? "pictures many" : "pictures one" });
+  const list = el("div", { class: `pictures ${how}${shown.length > 1 ? " many" : ""}` });
   shown.forEach((picture, n) => {
     const name = picture.caption || `${say("photo")} ${n + 1}`;
     const image = el("img", { src: picture.small, alt: name, loading: "lazy", decoding: "async" });
@@ -253,7 +266,10 @@ function zoom(large, event) {
   const image = find("viewer-image");
   const box = image.getBoundingClientRect();
   const [x, y] = event ? [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height] : [0.5, 0.5];
+  // Twice the width of the window, or every point of the photo on the screen's own points: what shows more.
+  const fitted = box.width;
   stage.classList.toggle("large", large);
+  image.style.width = large ? Math.max(2 * fitted, image.naturalWidth / (window.devicePixelRatio || 1)) + "px" : "";
   find("viewer-zoom").setAttribute("aria-pressed", String(large));
   if (large) stage.scrollTo(x * image.offsetWidth - stage.clientWidth / 2, y * image.offsetHeight - stage.clientHeight / 2);
 }
