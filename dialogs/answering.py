@@ -3,17 +3,18 @@ officer's dialogs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import criteria
 from criteria import Change, CriteriaSet, Given, Indicator, Score
 from dialogs import places
 from dialogs.states import Turn
 from locales import _, number, voice, you
-from storage import assessments, evidence
+from storage import assessments, evidence, reviews
 from storage.assessments import AnswerRow, AssessmentRow
 from storage.base import Connection
 from storage.evidence import EvidenceRow
+from storage.reviews import ReviewRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,12 @@ class Sheet:
 def read(conn: Connection, row: AssessmentRow) -> Sheet:
     """Read an assessment under the criteria version it was filed under."""
     filed = places.criteria_of(row)
-    answers = assessments.answers_of(conn, row.id)
+    return _sheet(row, filed, assessments.answers_of(conn, row.id), evidence.all_of(conn, row.id))
+
+
+def _sheet(row: AssessmentRow, filed: CriteriaSet, answers: dict[str, AnswerRow], found: list[EvidenceRow]) -> Sheet:
     pieces: dict[str, list[EvidenceRow]] = {}
-    for piece in evidence.all_of(conn, row.id):
+    for piece in found:
         pieces.setdefault(piece.indicator, []).append(piece)
     given = {
         id: Given(
@@ -59,7 +63,7 @@ def read(conn: Connection, row: AssessmentRow) -> Sheet:
         row,
         filed,
         answers,
-        {id: tuple(found) for id, found in pieces.items()},
+        {id: tuple(beside) for id, beside in pieces.items()},
         given,
         criteria.score(filed, given),
         criteria.missing_evidence(filed, given),
@@ -79,6 +83,72 @@ def changed(turn: Turn, row: AssessmentRow) -> Sheet:
     """The sheet after a change."""
     turn.memo.pop(("sheet", row.id), None)
     return sheet(turn, row)
+
+
+# ------------------------------------------------------------------------------------------ as the citizen may see it
+
+_DECIDED = ("approved", "not_met", "returned")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A dossier as its citizen may see it now: the row and everything on the sheet, and the decision told to them.
+
+    *hidden*: a decision stands that its officer may still take back; the row says ``submitted`` meanwhile.
+    """
+
+    sheet: Sheet
+    review: ReviewRow | None
+    hidden: bool
+
+    @property
+    def row(self) -> AssessmentRow:
+        """The row, its status as the citizen may see it."""
+        return self.sheet.row
+
+
+def visible(turn: Turn, row: AssessmentRow) -> AssessmentRow:
+    """The row as its citizen may see it: ``submitted`` while the decision may still be taken back."""
+    return _undecided(row) if _hidden(turn, row) is not None else row
+
+
+def as_citizen_sees(turn: Turn, row: AssessmentRow) -> Seen:
+    """The dossier as its citizen may see it, wherever it is shown to them (/hoso, home, /dulieu, a pressed notice).
+
+    Until a decision stands that can no longer be undone there is no review, no question returned, no level of an
+    officer, and what was asked to be confirmed is still asked.
+    """
+    hidden = _hidden(turn, row)
+    if hidden is None and row.status in _DECIDED:
+        return Seen(sheet(turn, row), reviews.last(turn.conn, row.id), False)
+    full = sheet(turn, row)
+    answers = {
+        id: replace(answer, officer_level=None, officer_reason=None, return_reason=None)
+        for id, answer in full.answers.items()
+    }
+    pieces = [
+        replace(piece, status="asked") if piece.kind == "officer_confirmation" else piece
+        for found in full.evidence.values()
+        for piece in found
+    ]
+    if hidden is not None:
+        return Seen(_sheet(_undecided(row), full.criteria, answers, pieces), None, True)
+    return Seen(_sheet(row, full.criteria, answers, pieces), reviews.last(turn.conn, row.id), False)
+
+
+def _hidden(turn: Turn, row: AssessmentRow) -> ReviewRow | None:
+    """The decision that stands but may still be taken back."""
+    if row.status not in _DECIDED:
+        return None
+    review = reviews.last(turn.conn, row.id)
+    return review if review is not None and turn.now < review.undo_until else None
+
+
+def _undecided(row: AssessmentRow) -> AssessmentRow:
+    return replace(row, status="submitted", version=row.version - 1, decided_at=None)
+
+
+# ------------------------------------------------------------------------------------------ in words
 
 
 def position(filed: CriteriaSet, indicator: str) -> int:
