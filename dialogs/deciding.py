@@ -182,7 +182,9 @@ def _show_approving(view: Opened) -> Screen:
     choices = [Choice(f"ask:{id}", _("review.see", n=answering.position(sheet.criteria, id))) for id in unsettled]
     label = _("review.approve_anyway") if unsettled else _("review.approve_total", total=number(sheet.score.total))
     approve = Choice("approve", label, "plain" if unsettled else "main")
-    return Screen(text, (*choices, approve, dossier.to_card()), title=dossier.card_title(view))
+    return Screen(
+        f"{_('review.approve_sure')}\n\n{text}", (*choices, approve, dossier.to_card()), title=dossier.card_title(view)
+    )
 
 
 def _not_met_names(sheet: Sheet) -> list[str]:

@@ -289,7 +289,7 @@ def _show_evidence(view: View, indicator: Indicator) -> Screen:
         lines.append(_(f"evidence.mend.{ask}"))
     else:
         lines.append(_(f"evidence.may.{ask}"))
-    lines.append(answering.filled(rule.hint.to(voice().language)))
+    lines.append(_("evidence.hint", hint=answering.filled(rule.hint.to(voice().language))))
     if pieces:
         lines.append(_("questions.evidence", what=answering.count_line(pieces)))
     choices = []

@@ -35,7 +35,7 @@ def test_a_question_reads_in_the_words_of_the_citizens_group(world: World) -> No
 
 def test_required_evidence_by_photo_goes_on_and_late_photos_still_land_there(world: World) -> None:
     citizen = started(world).presses("kha").presses("tot").sees("Minh chứng cho câu 2", "Mức này cần minh chứng")
-    citizen.sends("a").sees("Đã nhận 1 ảnh cho câu 2", "Muốn gửi thêm ảnh cho câu này", "Câu 3/10")
+    citizen.sends("a").sees("Đã nhận 1 ảnh cho câu 2", "Muốn gửi thêm ảnh cho câu đó", "Câu 3/10")
     citizen.sends("b").sees("câu 2 hiện có 2 ảnh", "Câu 3/10").presses("dat").sees("Câu 4/10")
     citizen.sends("c").sees("Đã nhận 1 ảnh cho câu này. Mời ông/bà chọn mức", "Câu 4/10")
 
