@@ -46,6 +46,7 @@ WEB_ACCOUNT = "web"
 NOTICE_TICK = 1.0  # seconds between looks at the outbox; a turn wakes it at once
 FOLD_TICK = 5.0
 TIDY_TICK = 600.0
+SWEEP_AGE = 3600.0  # seconds that a picture may lie unreferenced
 FOLD_LINES = 2_000  # ledger lines folded at once: well under 50 ms
 
 
@@ -161,7 +162,9 @@ class Service:
 
     def _history(self, account: str, address: str, after: int) -> list[conversations.Line]:
         with reading(self.engine) as conn:
-            return conversations.history(conn, account, address, after)
+            chat = conversations.peek(conn, account, address)
+            awake = chat is not None and _awake(chat)
+            return conversations.history(conn, account, address, after, fleeting=awake)
 
     @contextmanager
     def subscribe(self, address: str) -> Iterator[asyncio.Queue[HistoryLine]]:
@@ -209,9 +212,7 @@ class Service:
         """A picture is for whom it is: its sender, its person, an officer in scope whose session is alive."""
         if evidence.owns_upload(conn, chat.contact_id, key):
             return True
-        idle = WEB.officer_idle_hours
-        alive = idle is None or (_now() - chat.used_at).total_seconds() <= idle * 3600
-        officer = officers.of_contact(conn, chat.contact_id) if chat.officer_id is not None and alive else None
+        officer = officers.of_contact(conn, chat.contact_id) if chat.officer_id is not None and _awake(chat) else None
         for assessment_id in evidence.assessments_with(conn, key):
             row = assessments.by_id(conn, assessment_id)
             if row is None:
@@ -282,7 +283,7 @@ class Service:
 
     def _due(self) -> bool:
         with reading(self.engine) as conn:
-            return bool(outbox.due(conn, WEB_ACCOUNT, _now(), most=1))
+            return bool(outbox.due(conn, WEB_ACCOUNT, _now(), most=1, farewells=False))
 
     async def _do_jobs(self) -> None:
         await self._every(NOTICE_TICK, self._wake_jobs, self.do_jobs)
@@ -339,23 +340,31 @@ class Service:
 
     async def tidy(self) -> None:
         """Forget what is over; sweep pictures that nothing refers to."""
-        await self.turns.run(partial(tidy, keep=self.parts.keep, now=_now()))
+        more = True
+        while more:  # each piece is a turn of its own
+            more = await self.turns.run(partial(tidy, keep=self.parts.keep, now=_now()))
         await asyncio.to_thread(self._sweep)
 
     def _sweep(self) -> None:
         # An hour's grace: an upload is stored before its row is committed.
-        old = list(self.blobs.old_keys(3600))
+        old = list(self.blobs.old_keys(SWEEP_AGE))
         for start in range(0, len(old), 500):
             part = old[start : start + 500]
             with reading(self.engine) as conn:
                 kept = evidence.referenced(conn, part)
             for key in part:
                 if key not in kept:
-                    self.blobs.remove(key)
+                    self.blobs.remove(key, older_than=SWEEP_AGE)
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _awake(chat: conversations.Chat) -> bool:
+    """Is an officer's session on the web still alive?"""
+    idle = WEB.officer_idle_hours
+    return idle is None or (_now() - chat.used_at).total_seconds() <= idle * 3600
 
 
 # ------------------------------------------------------------------------------------------ jobs of the writer
@@ -389,7 +398,7 @@ def _figures(conn: Connection, params: dict[str, Any], voice: Voice, now: dateti
 def _keep_chart(conn: Connection, job: JobRow, key: str, size: int, now: datetime) -> None:
     """The chart is the contact's to see, like an upload of its own."""
     if conversations.peek(conn, job.account, job.address) is not None:
-        evidence.put_upload(conn, job.contact_id, key, key, 0, 0, size, now)
+        evidence.put_chart(conn, job.contact_id, key, size, now)
 
 
 def _keep_upload(conn: Connection, account: str, address: str, picture: StoredPicture, key: str, now: datetime) -> bool:
@@ -404,19 +413,23 @@ def _keep_upload(conn: Connection, account: str, address: str, picture: StoredPi
 
 def _leave(conn: Connection, account: str, address: str) -> None:
     """ "Không phải tôi": the browser forgets its cookie, so nothing is sent to that address any more."""
-    chat = conversations.peek(conn, account, address)
+    chat = conversations.open_chat(conn, account, address)
     if chat is not None:
-        people.mark_reachable(conn, chat.contact_id, False)
         officers.sign_out(conn, chat.contact_id)
+        conversations.speak_as(conn, chat.contact_id, None)
+        conversations.erase_history(conn, chat.contact_id)
+        people.leave(conn, chat.contact_id)
 
 
 def _deliver_web(conn: Connection, now: datetime) -> list[tuple[str, HistoryLine]]:
     """Put due notices into the history of their contacts: on the web that is delivery."""
     delivered = []
-    for row in outbox.due(conn, WEB_ACCOUNT, now):
-        if row.contact_id is None:
-            continue  # a farewell went with its answer; it is only kept for the repeat of that act
-        if row.message_id is None:
+    # A farewell went with its answer; it is only kept for the repeat of that act.
+    for row in outbox.due(conn, WEB_ACCOUNT, now, farewells=False):
+        assert row.contact_id is not None
+        if conversations.peek(conn, row.account, row.address) is None:
+            outbox.settle(conn, row.id, "failed", "the contact has gone")
+        elif row.message_id is None:
             line = conversations.keep_message(conn, row.contact_id, "out", row.body, now)
             delivered.append((row.address, HistoryLine(line, "out", row.body, now)))
             outbox.settle(conn, row.id, "sent", message_id=line)

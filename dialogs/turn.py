@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -88,10 +89,12 @@ def rescue_turn(conn: Connection, incoming: Incoming, rules: Rules, error: Excep
         incoming.address,
         incoming.event,
         encode_incoming(incoming),
-        f"{type(error).__name__}: {events.masked(str(error))}",
+        events.described(error),
         incoming.at,
     )
-    log.error("event %s of %s failed, kept as %s", incoming.event, incoming.account, error_id, exc_info=error)
+    # Where, never what: the message of an error may hold a person's words.
+    where = "".join(traceback.format_tb(error.__traceback__))
+    log.error("%s: event of %s failed, kept as %s\n%s", events.described(error), incoming.account, error_id, where)
     if isinstance(incoming.act, Signal):
         return Taken()
     chat = conversations.open_chat(conn, incoming.account, incoming.address) or _meet(conn, incoming)
@@ -119,6 +122,7 @@ def _turn(conn: Connection, chat: Chat, incoming: Incoming, rules: Rules) -> Tur
         idle = incoming.capabilities.officer_idle_hours
         if idle is not None and (incoming.at - chat.used_at).total_seconds() > idle * 3600:
             officers.sign_out(conn, chat.contact_id)
+            conversations.drop_fleeting(conn, chat.contact_id)
         else:
             officer = officers.of_contact(conn, chat.contact_id)
     return Turn(conn, chat, officer, incoming.at, rules, incoming.capabilities)
@@ -164,6 +168,8 @@ def _take(turn: Turn, incoming: Incoming) -> Taken:
         return _signal(turn, act)
     if isinstance(act, Typed):
         act = Typed(clean(act.text))
+    elif isinstance(act, Pressed):
+        act = Pressed(act.choice.replace("\x00", ""))
     asked = _state(turn.chat)
     wide = _guarded(turn, asked, lambda: _anywhere(turn, asked, act))
     state = asked
@@ -276,7 +282,7 @@ def _hear(turn: Turn, incoming: Incoming, act: Act, now: Screen | None, fleeting
     elif isinstance(act, Sent):
         said["pictures"] = [[key, ""] for key in act.uploads]
         if act.caption:
-            said["text"] = clean(act.caption)
+            said["text"] = events.masked_codes(clean(act.caption))
     else:
         return None
     body = json.dumps(said, ensure_ascii=False)

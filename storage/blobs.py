@@ -60,9 +60,16 @@ class BlobFolder:
         except FileNotFoundError:
             return None
 
-    def remove(self, key: str) -> None:
-        """Delete a blob; missing is fine."""
-        self._path(key).unlink(missing_ok=True)
+    def remove(self, key: str, older_than: float = 0) -> bool:
+        """Delete a blob, if it has not been put again in the last *older_than* seconds; missing is fine."""
+        path = self._path(key)
+        try:
+            if older_than and path.stat().st_mtime > time.time() - older_than:
+                return False
+        except FileNotFoundError:
+            return False
+        path.unlink(missing_ok=True)
+        return True
 
     def old_keys(self, age: float) -> Iterator[str]:
         """Keys of blobs older than *age* seconds: what a sweep may ask about."""

@@ -13,7 +13,7 @@ from sqlmodel import Field, SQLModel
 
 from storage.base import BigId, Connection, Prepared, UtcTime, table_of
 from storage.officers import officer_contacts, officer_roles
-from storage.people import PersonRow, contact_person, contacts, people
+from storage.people import PersonRow, consents, contact_person, contacts, people
 
 
 class Conversation(SQLModel, table=True):
@@ -152,13 +152,22 @@ _CHAT = (
     )
     .where(contacts.c.account == sa.bindparam("account"), contacts.c.address == sa.bindparam("address"))
 )
-_OPEN = Prepared(_CHAT.with_for_update(of=conversations))
 _PEEK = Prepared(_CHAT)
+# Locked by a statement of its own: a locking read with outer joins would show the joined rows as they were before it
+# waited (PostgreSQL), and a person who joined meanwhile would be missing.
+_LOCK = Prepared(
+    sa.select(conversations.c.contact_id)
+    .select_from(contacts.join(conversations, conversations.c.contact_id == contacts.c.id))
+    .where(contacts.c.account == sa.bindparam("account"), contacts.c.address == sa.bindparam("address"))
+    .with_for_update(of=conversations)
+)
 
 
 def open_chat(conn: Connection, account: str, address: str) -> Chat | None:
     """The chat of an address, its conversation locked until the turn ends (on SQLite the one writer is the lock)."""
-    return _chat(_OPEN.first(conn, account=account, address=address))
+    if conn.dialect.name != "sqlite":
+        _LOCK.first(conn, account=account, address=address)
+    return _chat(_PEEK.first(conn, account=account, address=address))
 
 
 def peek(conn: Connection, account: str, address: str) -> Chat | None:
@@ -281,7 +290,7 @@ class Line:
     at: datetime
 
 
-_HISTORY = Prepared(
+_LINES = (
     sa.select(messages.c.id, messages.c.direction, messages.c.body, messages.c.event, messages.c.at)
     .select_from(messages.join(contacts, contacts.c.id == messages.c.contact_id))
     .where(
@@ -292,11 +301,17 @@ _HISTORY = Prepared(
     .order_by(messages.c.id.desc())
     .limit(sa.bindparam("most"))
 )
+_HISTORY = Prepared(_LINES)
+_OWN_HISTORY = Prepared(_LINES.where(messages.c.fleeting.is_(False)))
 
 
-def history(conn: Connection, account: str, address: str, after: int = 0, most: int = 200) -> list[Line]:
-    """The newest lines after an id, oldest first, at most *most*."""
-    found = _HISTORY.all(conn, account=account, address=address, after=after, most=most)
+def history(
+    conn: Connection, account: str, address: str, after: int = 0, most: int = 200, *, fleeting: bool = True
+) -> list[Line]:
+    """The newest lines after an id, oldest first, at most *most*; without *fleeting* ones only what is the
+    reader's own."""
+    statement = _HISTORY if fleeting else _OWN_HISTORY
+    found = statement.all(conn, account=account, address=address, after=after, most=most)
     return [Line(*row) for row in reversed(found)]
 
 
@@ -329,7 +344,12 @@ _LAST_USED = Prepared(
             conversations, conversations.c.contact_id == contacts.c.id
         )
     )
-    .where(contact_person.c.person_id == sa.bindparam("person"), contacts.c.reachable)
+    .where(
+        contact_person.c.person_id == sa.bindparam("person"),
+        contacts.c.reachable,
+        # A phone that several share speaks for one of them at a time.
+        conversations.c.person_id == sa.bindparam("person"),
+    )
     .order_by(conversations.c.used_at.desc())
     .limit(1)
 )
@@ -355,3 +375,39 @@ def last_used(conn: Connection, person_id: int) -> Reach | None:
 def officers_on(conn: Connection, unit_id: int) -> list[Reach]:
     """The reachable contacts of the officers with a role on the unit itself."""
     return [Reach(*row) for row in _ON_UNIT.all(conn, unit=unit_id)]
+
+
+_UNJOINED = Prepared(
+    sa.select(contacts.c.id)
+    .select_from(
+        contacts.join(conversations, conversations.c.contact_id == contacts.c.id)
+        .outerjoin(contact_person, contact_person.c.contact_id == contacts.c.id)
+        .outerjoin(officer_contacts, officer_contacts.c.contact_id == contacts.c.id)
+    )
+    .where(
+        contacts.c.provisional.is_(False),
+        conversations.c.used_at < sa.bindparam("before"),
+        contact_person.c.person_id.is_(None),
+        officer_contacts.c.officer_id.is_(None),
+        # A husk that proves a person's consent stays as long as the person.
+        ~sa.exists(
+            sa.select(consents.c.id).where(consents.c.contact_id == contacts.c.id, consents.c.person_id.is_not(None))
+        ),
+    )
+    .order_by(contacts.c.id)
+    .limit(200)
+)
+
+
+def unjoined(conn: Connection, before: datetime) -> list[int]:
+    """Contacts last used before a moment that consented and never finished joining, and are no officer's; at most
+    200."""
+    return [row.id for row in _UNJOINED.all(conn, before=before)]
+
+
+_ERASE_HISTORY = Prepared(sa.delete(messages).where(messages.c.contact_id == sa.bindparam("contact")))
+
+
+def erase_history(conn: Connection, contact_id: int) -> None:
+    """Forget what a contact saw and sent: another person uses it from now on, or nobody."""
+    _ERASE_HISTORY.run(conn, contact=contact_id)

@@ -170,6 +170,11 @@ class Turns:
                 self._queue.put(None)
             for thread in self._threads:
                 thread.join(timeout=30)
+            while not self._queue.empty():  # came in while closing: to be sent again
+                late = self._queue.get_nowait()
+                if late is not None:
+                    late.error = TransientFailure("the database has been closed")
+                    _settle([late])
 
     # -------------------------------------------------------------------------------- SQLite: one writer, whole batches
 
@@ -260,7 +265,7 @@ class Turns:
                 with self.engine.begin() as conn:
                     waiting.result = waiting.job(conn)
             except Exception as error:
-                if is_transient(error) or waiting.rescue is None:
+                if waiting.rescue is None or _may_pass(error, waiting.attempts):
                     raise
                 with self.engine.begin() as conn:
                     waiting.result = waiting.rescue(conn, error)
@@ -272,7 +277,7 @@ class Turns:
     def _retry_or_fail(
         self, waiting: _Waiting[Any], error: Exception, again: Callable[[list[_Waiting[Any]]], None]
     ) -> None:
-        if not is_transient(error):
+        if not _may_pass(error, waiting.attempts):
             waiting.error = error
             _settle([waiting])
             return
@@ -285,6 +290,15 @@ class Turns:
             return
         time.sleep(0.02 * 2**waiting.attempts)
         again([waiting])
+
+
+def _may_pass(error: BaseException, attempts: int) -> bool:
+    """Will the turn perhaps succeed when taken again? Two threads of PostgreSQL that insert the same row first
+    meet in a
+    unique violation: taken again, the turn finds the other's row. Once more is enough; after that it is a defect."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        error = error.orig
+    return is_transient(error) or (isinstance(error, psycopg.errors.UniqueViolation) and attempts < 2)
 
 
 def _settle(batch: list[_Waiting[Any]]) -> None:
@@ -336,5 +350,5 @@ def open_readers(url: str) -> AsyncEngine:
 
 async def read_long(readers: AsyncEngine, job: Callable[[Connection], T]) -> T:
     """Run a reading job on one consistent view, away from the turns."""
-    async with readers.connect() as conn:
+    async with readers.connect() as conn, conn.begin():
         return await conn.run_sync(job)

@@ -86,7 +86,8 @@ def erase_person(conn: Connection, person: PersonRow, actor: str, now: datetime)
 
     A contact that is also an officer's keeps its role but loses its chat history. The audit trail keeps ids only.
     """
-    for row in assessments.every_of_person(conn, person.id):
+    for each in sorted(assessments.every_of_person(conn, person.id), key=lambda found: found.id):
+        row = assessments.locked(conn, each.id)  # an officer may be deciding it at this moment
         counters.shift(
             conn,
             assessment_id=row.id,

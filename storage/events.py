@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 import secrets
+import sqlite3
+import traceback
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
+import psycopg
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
@@ -43,6 +47,20 @@ def masked_codes(text: str) -> str:
 def masked(raw: str) -> str:
     """The raw event without resume codes, invites and long numbers."""
     return _NUMBERS.sub("••••", masked_codes(raw))
+
+
+def described(error: BaseException) -> str:
+    """An error without its message, which may hold what people said: its type, where it rose, and of a database the
+    state and the constraint."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    cause = getattr(error, "orig", None) or error
+    more = ""
+    if isinstance(cause, psycopg.Error):
+        more = f" ({cause.sqlstate} {cause.diag.constraint_name or ''})".replace(" )", ")")
+    elif isinstance(cause, sqlite3.Error):
+        more = f" ({getattr(cause, 'sqlite_errorname', '')})"
+    return f"{type(error).__name__}{more}{where}"
 
 
 @dataclass(frozen=True, slots=True)

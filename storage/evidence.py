@@ -21,13 +21,17 @@ class Upload(SQLModel, table=True):
     """A stored picture that a contact sent; an act may only refer to uploads of its own contact."""
 
     __tablename__ = "uploads"
+    __table_args__ = (
+        sa.Index("ix_uploads_unused", "at", sqlite_where=sa.text("not used"), postgresql_where=sa.text("not used")),
+    )
     contact_id: int = Field(primary_key=True, foreign_key="contacts.id", sa_type=BigId)
     key: str = Field(primary_key=True, max_length=64, index=True)
     source_hash: str = Field(max_length=64)
     width: int
     height: int
     size: int
-    at: datetime = Field(sa_type=UtcTime, index=True)
+    used: bool = False  # it became evidence; a chart drawn for the contact is born so
+    at: datetime = Field(sa_type=UtcTime)
 
 
 class Evidence(SQLModel, table=True):
@@ -87,17 +91,44 @@ _PUT_UPLOAD = Prepared(
         width=sa.bindparam("w"),
         height=sa.bindparam("h"),
         size=sa.bindparam("bytes"),
+        used=sa.bindparam("taken"),
         at=sa.bindparam("now"),
     )
+)
+_RENEW_UPLOAD = Prepared(
+    sa.update(uploads)
+    .where(uploads.c.contact_id == sa.bindparam("contact"), uploads.c.key == sa.bindparam("blob"))
+    .values(used=False, at=sa.bindparam("now"))
+)
+_USE_UPLOAD = Prepared(
+    sa.update(uploads)
+    .where(uploads.c.contact_id == sa.bindparam("contact"), uploads.c.key == sa.bindparam("blob"))
+    .values(used=True)
 )
 
 
 def put_upload(
     conn: Connection, contact_id: int, key: str, source_hash: str, width: int, height: int, size: int, now: datetime
 ) -> None:
-    """A contact sent this picture (already in the blob store); sending it again changes nothing."""
+    """A contact sent this picture (already in the blob store); sent again, it is kept anew."""
+    if _RENEW_UPLOAD.run(conn, contact=contact_id, blob=key, now=now) == 0:
+        _PUT_UPLOAD.run(
+            conn,
+            contact=contact_id,
+            blob=key,
+            source=source_hash,
+            w=width,
+            h=height,
+            bytes=size,
+            taken=False,
+            now=now,
+        )
+
+
+def put_chart(conn: Connection, contact_id: int, key: str, size: int, now: datetime) -> None:
+    """A chart was drawn for this contact: its to see as long as the history that shows it."""
     if _UPLOAD.first(conn, contact=contact_id, blob=key) is None:
-        _PUT_UPLOAD.run(conn, contact=contact_id, blob=key, source=source_hash, w=width, h=height, bytes=size, now=now)
+        _PUT_UPLOAD.run(conn, contact=contact_id, blob=key, source=key, w=0, h=0, bytes=size, taken=True, now=now)
 
 
 def owns_upload(conn: Connection, contact_id: int, key: str) -> bool:
@@ -195,6 +226,8 @@ def add(
         return False
     elif sum(piece.kind in ("text", "link") for piece in there) >= MOST_TEXTS:
         raise Refused("evidence_full", most=MOST_TEXTS)
+    if key is not None:
+        _USE_UPLOAD.run(conn, contact=contact_id, blob=key)
     state = "asked" if kind == "officer_confirmation" else "given"
     _PUT.run(
         conn, assessment=assessment_id, of=indicator, sort=kind, blob=key, words=text[:TEXT_LIMIT], state=state, now=now
@@ -241,23 +274,25 @@ def forget_uploads(conn: Connection, contact_id: int) -> None:
 
 
 def referenced(conn: Connection, keys: list[str]) -> set[str]:
-    """Which of these keys are still evidence or a recent upload."""
+    """Which of these keys are still evidence, a recent upload, or a chart that a history shows."""
     found: set[str] = set()
     for start in range(0, len(keys), 500):
         part = keys[start : start + 500]
-        for column in (evidence.c.key, uploads.c.key):
-            found.update(conn.execute(sa.select(column).where(column.in_(part)).distinct()).scalars())
+        found.update(conn.execute(sa.select(evidence.c.key).where(evidence.c.key.in_(part)).distinct()).scalars())
+        found.update(
+            conn.execute(
+                sa.select(uploads.c.key)
+                .where(uploads.c.key.in_(part), sa.or_(uploads.c.used.is_(False), uploads.c.width == 0))
+                .distinct()
+            ).scalars()
+        )
     return found
 
 
-_OLD_UPLOADS = Prepared(
-    sa.delete(uploads).where(
-        uploads.c.at < sa.bindparam("before"),
-        ~sa.exists(sa.select(evidence.c.id).where(evidence.c.key == uploads.c.key)),
-    )
-)
+_UNUSED_UPLOADS = Prepared(sa.delete(uploads).where(uploads.c.at < sa.bindparam("before"), sa.text("not used")))
+_OLD_CHARTS = Prepared(sa.delete(uploads).where(uploads.c.at < sa.bindparam("before"), uploads.c.width == 0))
 
 
-def purge_uploads(conn: Connection, before: datetime) -> int:
-    """Forget uploads that never became evidence."""
-    return _OLD_UPLOADS.run(conn, before=before)
+def purge_uploads(conn: Connection, before: datetime, charts_before: datetime) -> int:
+    """Forget uploads that never became evidence, and charts older than the histories that showed them."""
+    return _UNUSED_UPLOADS.run(conn, before=before) + _OLD_CHARTS.run(conn, before=charts_before)

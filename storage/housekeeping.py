@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from storage import conversations, erasure, events, evidence, jobs, officers, outbox, people
+from storage import conversations, erasure, events, evidence, jobs, outbox, people
 from storage.base import Connection
 
 
@@ -21,16 +21,19 @@ class Keep:
     unjoined_days: int = 30
 
 
-def tidy(conn: Connection, keep: Keep, now: datetime) -> None:
-    """Forget what has served: contacts without consent (a day), claims, settled messages, history, failed events."""
-    for contact_id in people.stale_provisional(conn, now):
+def tidy(conn: Connection, keep: Keep, now: datetime) -> bool:
+    """Forget what has served: contacts without consent (a day), claims, settled messages, history, failed events.
+
+    A bounded piece at a time; is there more to forget?
+    """
+    provisional = people.stale_provisional(conn, now)
+    unjoined = conversations.unjoined(conn, now - timedelta(days=keep.unjoined_days))
+    for contact_id in (*provisional, *unjoined):  # joining was never finished: what was said of it goes
         erasure.forget_contact(conn, contact_id)
-    for contact_id in people.unjoined(conn, now - timedelta(days=keep.unjoined_days)):
-        if officers.of_contact(conn, contact_id) is None:  # joining was never finished: what was said of it goes
-            erasure.forget_contact(conn, contact_id)
     conversations.purge_claims(conn, now - timedelta(days=keep.claims_days))
     conversations.purge_messages(conn, now - timedelta(days=keep.history_days))
     outbox.purge(conn, now - timedelta(days=keep.outbox_days))
     events.purge(conn, now - timedelta(days=keep.failed_days))
-    evidence.purge_uploads(conn, now - timedelta(hours=keep.uploads_hours))
+    evidence.purge_uploads(conn, now - timedelta(hours=keep.uploads_hours), now - timedelta(days=keep.history_days))
     jobs.purge(conn, now - timedelta(days=keep.outbox_days))
+    return len(provisional) + len(unjoined) >= 200

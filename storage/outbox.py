@@ -146,7 +146,7 @@ _WAITING_COLUMNS = (
     outbox.c.attempts,
     outbox.c.message_id,
 )
-_DUE = Prepared(
+_LINE_UP = (
     sa.select(*_WAITING_COLUMNS)
     .where(
         outbox.c.outcome == "waiting",
@@ -156,11 +156,17 @@ _DUE = Prepared(
     .order_by(outbox.c.priority, outbox.c.id)
     .limit(sa.bindparam("most"))
 )
+_DUE = Prepared(_LINE_UP)
+_DUE_TO_CONTACTS = Prepared(_LINE_UP.where(outbox.c.contact_id.is_not(None)))
 
 
-def due(conn: Connection, account: str, now: datetime, most: int = 200) -> list[Waiting]:
-    """What an account's sender should send now: answers first, oldest first."""
-    return [Waiting(*row) for row in _DUE.all(conn, account=account, now=now, most=most)]
+def due(conn: Connection, account: str, now: datetime, most: int = 200, *, farewells: bool = True) -> list[Waiting]:
+    """What an account's sender should send now: answers first, oldest first.
+
+    Without *farewells* only what is for contacts that are still there.
+    """
+    statement = _DUE if farewells else _DUE_TO_CONTACTS
+    return [Waiting(*row) for row in statement.all(conn, account=account, now=now, most=most)]
 
 
 _WAITING_FOR = Prepared(

@@ -164,29 +164,16 @@ def keep_contact(conn: Connection, contact_id: int) -> None:
 
 
 _STALE_CONTACTS = Prepared(
-    sa.select(contacts.c.id).where(contacts.c.provisional, contacts.c.created_at < sa.bindparam("before")).limit(200)
+    sa.select(contacts.c.id)
+    .where(contacts.c.provisional, contacts.c.created_at < sa.bindparam("before"))
+    .order_by(contacts.c.id)
+    .limit(200)
 )
 
 
 def stale_provisional(conn: Connection, now: datetime) -> list[int]:
     """Contacts that never consented and are a day old: they are to be forgotten (at most 200)."""
     return [row.id for row in _STALE_CONTACTS.all(conn, before=now - PROVISIONAL_LIFE)]
-
-
-_UNJOINED = Prepared(
-    sa.select(contacts.c.id)
-    .where(
-        contacts.c.provisional.is_(False),
-        contacts.c.created_at < sa.bindparam("before"),
-        ~sa.exists(sa.select(contact_person.c.person_id).where(contact_person.c.contact_id == contacts.c.id)),
-    )
-    .limit(200)
-)
-
-
-def unjoined(conn: Connection, before: datetime) -> list[int]:
-    """Contacts first seen before a moment that consented and are nobody's yet (at most 200); officers' among them."""
-    return [row.id for row in _UNJOINED.all(conn, before=before)]
 
 
 _CONTACTS_OF = Prepared(
@@ -209,6 +196,23 @@ class Address:
 def contacts_of(conn: Connection, person_id: int) -> list[Address]:
     """The contacts that speak for a person, oldest first."""
     return [Address(row.id, row.account, row.address) for row in _CONTACTS_OF.all(conn, person=person_id)]
+
+
+_LEAVE = Prepared(
+    sa.update(contacts)
+    .where(contacts.c.id == sa.bindparam("contact"))
+    .values(address=sa.bindparam("nowhere"), reachable=False)
+)
+_UNLINK = Prepared(sa.delete(contact_person).where(contact_person.c.contact_id == sa.bindparam("contact")))
+
+
+def leave(conn: Connection, contact_id: int) -> None:
+    """The person leaves this contact for good ("Không phải tôi"): its address opens nothing any more.
+
+    What stays is a husk that proves when consent was given; it has no address and belongs to nobody.
+    """
+    _LEAVE.run(conn, contact=contact_id, nowhere=f"left-{contact_id}")
+    _UNLINK.run(conn, contact=contact_id)
 
 
 _UNREACHABLE = Prepared(
@@ -336,6 +340,7 @@ _CARD = Prepared(
     .where(resume_cards.c.handle == sa.bindparam("handle"))
     .with_for_update()
 )
+_HANDLE = Prepared(sa.select(resume_cards.c.person_id).where(resume_cards.c.handle == sa.bindparam("handle")))
 _COUNT_TRY = Prepared(
     sa.update(resume_cards)
     .where(resume_cards.c.handle == sa.bindparam("handle"))
@@ -352,6 +357,8 @@ _HAS_CARD = Prepared(sa.select(resume_cards.c.made_at).where(resume_cards.c.pers
 def new_resume_code(conn: Connection, person_id: int, now: datetime) -> str:
     """A new resume code, printed form; only its hash is kept, and the person's earlier one dies."""
     code = codes.new_resume()
+    while _HANDLE.first(conn, handle=code.handle) is not None:  # 14 million handles: at a million cards one in 14
+        code = codes.new_resume()
     _DROP_CARD.run(conn, person=person_id)
     _INSERT_CARD.run(conn, handle=code.handle, person=person_id, hash=codes.secret_hash(code), now=now)
     return codes.printed(code)

@@ -17,6 +17,7 @@ from storage.assessments import AssessmentRow, answers
 from storage.base import BigId, Connection, Prepared, Refused, UtcTime, table_of
 from storage.officers import OfficerRow
 from storage.officers import officers as officer_table
+from storage.outbox import outbox
 from storage.units import Unit
 
 DECISIONS = ("approve", "not_met", "return")
@@ -104,6 +105,13 @@ _BY_ID = Prepared(sa.select(*_COLUMNS).select_from(_FROM).where(reviews.c.id == 
 _LAST_BY = Prepared(
     sa.select(*_COLUMNS)
     .select_from(_FROM)
+    .where(reviews.c.officer_id == sa.bindparam("officer"))
+    .order_by(reviews.c.id.desc())
+    .limit(1)
+)
+_LAST_STANDING_BY = Prepared(
+    sa.select(*_COLUMNS)
+    .select_from(_FROM)
     .where(reviews.c.officer_id == sa.bindparam("officer"), reviews.c.undone_at.is_(None))
     .order_by(reviews.c.id.desc())
     .limit(1)
@@ -144,9 +152,9 @@ def by_id(conn: Connection, review_id: int) -> ReviewRow | None:
     return None if row is None else ReviewRow(*row)
 
 
-def last_by(conn: Connection, officer_id: int) -> ReviewRow | None:
-    """The newest decision of an officer that stands (for undo)."""
-    row = _LAST_BY.first(conn, officer=officer_id)
+def last_by(conn: Connection, officer_id: int, *, undone: bool = False) -> ReviewRow | None:
+    """The newest decision of an officer that stands (for undo); with *undone* the newest, taken back or not."""
+    row = (_LAST_BY if undone else _LAST_STANDING_BY).first(conn, officer=officer_id)
     return None if row is None else ReviewRow(*row)
 
 
@@ -274,17 +282,24 @@ _UNDO = Prepared(
     .where(reviews.c.id == sa.bindparam("review"), reviews.c.undone_at.is_(None))
     .values(undone_at=sa.bindparam("now"))
 )
+_TOLD = Prepared(
+    sa.select(outbox.c.id).where(outbox.c.topic == sa.bindparam("of"), outbox.c.outcome == "sent").limit(1)
+)
 
 
 def undo(conn: Connection, officer: OfficerRow, review_id: int, now: datetime) -> AssessmentRow:
-    """Take back a decision while its notices wait. Raises ``Refused("undo_over")`` after that, or when it is not the
-    officer's own newest standing one. The caller cancels the notices under :func:`topic`."""
+    """Take back a decision while its notices wait. Raises ``Refused("undo_over")`` from ``undo_until`` on, when a
+    notice has left, or when it is not the officer's own newest standing one. The caller cancels the notices under
+    :func:`topic`."""
     found = by_id(conn, review_id)
     if found is None or found.officer_id != officer.id or found.undone_at is not None:
         raise Refused("undo_over")
     row = assessments.locked(conn, found.assessment_id)
     standing = last(conn, row.id)
-    if standing is None or standing.id != review_id or now > found.undo_until:
+    if standing is None or standing.id != review_id or now >= found.undo_until:
+        raise Refused("undo_over")
+    # The sender's clock may be ahead of the one that the channel dates events by: who has been told stays told.
+    if _TOLD.first(conn, of=topic(review_id)) is not None:
         raise Refused("undo_over")
     back = assessments.decide(conn, row, "undo", f"officer:{officer.id}", now)
     if _UNDO.run(conn, review=review_id, now=now) == 0:

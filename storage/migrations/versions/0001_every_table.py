@@ -357,12 +357,20 @@ def upgrade() -> None:
         sa.Column("width", sa.Integer(), nullable=False),
         sa.Column("height", sa.Integer(), nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("used", sa.Boolean(), nullable=False),
         sa.Column("at", UtcTime(), nullable=False),
         sa.ForeignKeyConstraint(["contact_id"], ["contacts.id"], name=op.f("fk_uploads_contact_id")),
         sa.PrimaryKeyConstraint("contact_id", "key", name=op.f("pk_uploads")),
     )
-    op.create_index(op.f("ix_uploads_at"), "uploads", ["at"], unique=False)
     op.create_index(op.f("ix_uploads_key"), "uploads", ["key"], unique=False)
+    op.create_index(
+        "ix_uploads_unused",
+        "uploads",
+        ["at"],
+        unique=False,
+        sqlite_where=sa.text("not used"),
+        postgresql_where=sa.text("not used"),
+    )
     op.create_table(
         "assessments",
         sa.Column("id", BigId, nullable=False),
