@@ -18,7 +18,7 @@ from storage.base import Refused
 from storage.reviews import ReviewRow
 
 RETURN_REASONS = ("blurred", "missing", "unrelated", "unclear")
-_CLIP = 100  # characters of a reason where ten of them share a screen
+_REASONS_ROOM = 1000  # characters for all reasons of one screen; the question itself shows its reason whole
 
 FLEETING = True  # names, answers and evidence of citizens
 
@@ -37,9 +37,10 @@ class NotMeeting(OnDossier):
 
 @state
 class ConfirmNotMet(OnDossier):
-    """ "Chưa đạt, với lý do này?\""""
+    """ "Chưa đạt, 70 điểm, với lý do này?\" *total* as with :class:`Approving`."""
 
     reason: str = ""
+    total: int = 0
 
 
 @state
@@ -94,9 +95,12 @@ def not_meeting(state: OnDossier) -> NotMeeting:
 
 
 def returning(state: OnDossier, view: Opened, also: str = "") -> Returning:
-    """Ask which questions to return; those marked while reading are ticked, and *also* this one."""
-    if also and also not in state.marked:
-        state = replace(state, marked=dossier.toggled(view, state.marked, also))
+    """Ask which questions to return; those marked while reading are ticked, and *also* this one.
+
+    Ticked too: questions without the evidence that their level must have, since only what is returned can be mended.
+    """
+    for indicator in {also, *dossier.unproved(view.sheet)} - {"", *state.marked}:
+        state = replace(state, marked=dossier.toggled(view, state.marked, indicator))
     return at(state, Returning)
 
 
@@ -119,7 +123,7 @@ def load(turn: Turn, state: object) -> Opened | Closed | Done:
         person.name,
         places.criteria_of(row).max_total,
         turn.rules.undo_seconds,
-        turn.now > review.undo_until,
+        turn.now >= review.undo_until,
     )
 
 
@@ -222,7 +226,10 @@ def _show_returning(state: Returning, view: Opened) -> Screen:
     ]
     if state.marked:
         choices.append(Choice("reasons", _("review.to_reasons", n=number(len(state.marked))), "main"))
-    return Screen(_("review.which_return"), (*choices, dossier.to_card()), title=dossier.card_title(view))
+    lines = [_("review.which_return")]
+    if dossier.unproved(view.sheet):
+        lines.append(_("review.unproved", questions=dossier.numbers(view.sheet, dossier.unproved(view.sheet))))
+    return Screen("\n".join(lines), (*choices, dossier.to_card()), title=dossier.card_title(view))
 
 
 TICK_KEYS = ("review.ticked", "review.unticked")
@@ -242,7 +249,7 @@ def _show_return_reason(state: ReturnReason, view: Opened) -> Screen:
 
 def _show_confirm_return(state: ConfirmReturn, view: Opened) -> Screen:
     lines = [
-        _("review.returned_one", title=dossier.question_title(view, id), reason=_clipped(reason))
+        _("review.returned_one", title=dossier.question_title(view, id), reason=_clipped(reason, len(state.marked)))
         for id, reason in zip(state.marked, state.reasons, strict=True)
     ]
     return Screen(
@@ -256,8 +263,10 @@ def _show_confirm_return(state: ConfirmReturn, view: Opened) -> Screen:
     )
 
 
-def _clipped(text: str) -> str:
-    return text if len(text) <= _CLIP else text[: _CLIP - 1].rstrip() + "…"
+def _clipped(reason: str, sharing: int) -> str:
+    """A reason where several share a screen."""
+    most = _REASONS_ROOM // sharing
+    return reason if len(reason) <= most else reason[: most - 1].rstrip() + "…"
 
 
 def _show_done(view: Done) -> Screen:
@@ -306,10 +315,10 @@ def take(turn: Turn, state: object, view: Opened | Closed | Done, act: Act) -> N
             if act == Pressed(BACK):
                 return Next(at(state, Dossier))
             reason = dossier.reason_given(turn, view, act, _not_met_reason(view.sheet))
-            return Next(at(state, ConfirmNotMet, reason=reason))
+            return Next(at(state, ConfirmNotMet, reason=reason, total=view.sheet.score.total))
         case ConfirmNotMet():
             if act == Pressed("not_met"):
-                return _decide(turn, view, "not_met", reason=state.reason)
+                return _decide(turn, state, "not_met", total=state.total, reason=state.reason)
             return Next(at(state, NotMeeting))
         case Returning():
             return _take_returning(state, view, act)
@@ -322,10 +331,8 @@ def take(turn: Turn, state: object, view: Opened | Closed | Done, act: Act) -> N
 
 def _take_approving(turn: Turn, state: Approving, view: Opened, act: Act) -> Next:
     match act:
-        case Pressed("approve") if view.sheet.score.total != state.total:
-            return Next(approving(state, view), _("review.total_changed"))
-        case Pressed("approve") if view.sheet.score.passes:
-            return _decide(turn, view, "approve")
+        case Pressed("approve") if view.sheet.score.passes or view.sheet.score.total != state.total:
+            return _decide(turn, state, "approve", total=state.total)
         case Pressed("not_met"):
             return Next(not_meeting(state))
         case Pressed("return"):
@@ -355,17 +362,35 @@ def _take_return_reason(turn: Turn, state: ReturnReason, view: Opened, act: Act)
 def _take_confirm_return(turn: Turn, state: ConfirmReturn, view: Opened, act: Act) -> Next:
     match act:
         case Pressed("return"):
-            return _decide(turn, view, "return", returned=dict(zip(state.marked, state.reasons, strict=True)))
+            return _decide(turn, state, "return", returned=dict(zip(state.marked, state.reasons, strict=True)))
         case Pressed("again"):
             return Next(at(state, ReturnReason))
     return Next(at(state, Returning))
 
 
 def _decide(
-    turn: Turn, view: Opened, decision: str, *, reason: str | None = None, returned: dict[str, str] | None = None
+    turn: Turn,
+    state: OnDossier,
+    decision: str,
+    *,
+    total: int = 0,
+    reason: str | None = None,
+    returned: dict[str, str] | None = None,
 ) -> Next:
-    """Decide, and let the notice to the citizen wait as long as the decision may be undone."""
+    """Decide, and let the notice to the citizen wait as long as the decision may be undone.
+
+    *total*: what the officer saw (of no matter to a return); where it is another by now, that is shown first.
+    """
+    # Other turns run side by side: from here on the dossier is ours, and what is read now is what will be decided.
+    assessments.locked(turn.conn, state.assessment)
+    view = dossier.read(turn, state)
+    if isinstance(view, Closed):
+        return Next(state)
     sheet = view.sheet
+    if decision == "approve" and (sheet.score.total != total or not sheet.score.passes):
+        return Next(approving(state, view), _("review.total_changed"))
+    if decision == "not_met" and sheet.score.total != total:  # the reason may name it
+        return Next(not_meeting(state), _("review.total_changed"))
     season = places.windows(turn, places.here(turn, sheet.row.unit_id))
     # A dossier may be returned at any time; whether it meets the criteria is decided in the season's window.
     if decision != "return" and not season.decision_open(places.today(turn)):
@@ -453,7 +478,7 @@ def _return_notice(view: Opened, returned: dict[str, str], contact: str) -> Scre
         "review.notice.return_one" if one else "review.notice.return", code=sheet.row.code, n=number(len(returned))
     )
     lines = [
-        _("review.returned_one", title=dossier.question_title(view, id), reason=reason)
+        _("review.returned_one", title=dossier.question_title(view, id), reason=_clipped(reason, len(returned)))
         for id, reason in returned.items()
     ]
     choices = [

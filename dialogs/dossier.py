@@ -202,7 +202,7 @@ def _closed(turn: Turn, officer_id: int, row: AssessmentRow) -> Closed:
         text = _("review.closed.just_decided", at=clock(review.at), **facts)
     else:
         text = _("review.closed.decided", at=moment(review.at), **facts)
-    undoable = review.officer_id == officer_id and turn.now <= review.undo_until
+    undoable = review.officer_id == officer_id and turn.now < review.undo_until
     return Closed(text, readable=row.status in DECIDED, undo=review.id if undoable else 0)
 
 

@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import Any
 
 import criteria
-from dialogs import detours, joining, places
+from dialogs import answering, detours, joining, places
+from dialogs.answering import Seen
 from dialogs.home import Home
 from dialogs.model import Act, Choice, Document, Pressed, Screen, Typed
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, NAME_LIMIT, phone
 from locales import FORMS, _, day, number, voice
-from storage import assessments, audit, conversations, erasure, evidence, people, reviews, units
-from storage.assessments import AssessmentRow
+from storage import assessments, audit, conversations, erasure, people, units
 from storage.base import Refused
 from storage.people import PersonRow
 
@@ -128,7 +128,7 @@ def load(turn: Turn, state: object) -> View:
     conn = turn.conn
     unit = places.unit_of(conn, person.unit_id)
     settings = units.settings(conn, unit)
-    rows = assessments.every_of_person(conn, person.id)
+    seen = [answering.as_citizen_sees(turn, row) for row in assessments.every_of_person(conn, person.id)]
     today = places.today(turn)
     view = replace(
         known,
@@ -142,20 +142,20 @@ def load(turn: Turn, state: object) -> View:
         consents=tuple(people.consents_of(conn, person.id)),
         dossiers=tuple(
             Dossier(
-                row.code,
-                row.year,
-                row.status,
-                len(assessments.answers_of(conn, row.id)),
-                len(evidence.all_of(conn, row.id)),
+                each.row.code,
+                each.row.year,
+                each.row.status,
+                len(each.sheet.answers),
+                sum(len(pieces) for pieces in each.sheet.evidence.values()),
             )
-            for row in rows
+            for each in seen
         ),
-        decided=any(row.year == today.year and row.status in DECIDED for row in rows),
+        decided=any(each.row.year == today.year and each.row.status in DECIDED for each in seen),
         resume_made=people.resume_code_made(conn, person.id),
     )
     if not isinstance(state, Exported):
         return view
-    content = _as_json(turn, view, rows)
+    content = _as_json(turn, view, seen)
     if turn.capabilities.documents:
         return replace(view, document=content)
     # Room for the sentence above, the number of the page and the choices.
@@ -171,7 +171,7 @@ def _group_label(group: str, min_age: int) -> str:
     return criteria.label(found, min_age, voice().language)
 
 
-def _as_json(turn: Turn, view: View, rows: list[AssessmentRow]) -> str:
+def _as_json(turn: Turn, view: View, seen: list[Seen]) -> str:
     """Everything stored that is about the person, times in UTC; no code that opens anything."""
     conn, person = turn.conn, turn.person
     unit = places.unit_of(conn, person.unit_id)
@@ -191,7 +191,7 @@ def _as_json(turn: Turn, view: View, rows: list[AssessmentRow]) -> str:
             for each in people.contacts_of(conn, person.id)
         ],
         "language": turn.chat.language,
-        "assessments": [_assessment(turn, row) for row in rows],
+        "assessments": [_assessment(turn, each) for each in seen],
     }
     if view.officer:
         stored["officer"] = {"name": view.officer, "roles": list(view.roles)}
@@ -211,18 +211,16 @@ def _said(body: dict[str, Any]) -> dict[str, Any]:
     return said
 
 
-def _assessment(turn: Turn, row: AssessmentRow) -> dict[str, Any]:
-    conn = turn.conn
-    pieces = evidence.all_of(conn, row.id)
-    review = reviews.last(conn, row.id)
+def _assessment(turn: Turn, seen: Seen) -> dict[str, Any]:
+    row, sheet, review = seen.row, seen.sheet, seen.review
     facts = asdict(row)
     del facts["id"], facts["person_id"], facts["unit_id"]
     return {
         **facts,
-        "unit": places.place(conn, places.unit_of(conn, row.unit_id)),
+        "unit": places.place(turn.conn, places.unit_of(turn.conn, row.unit_id)),
         "answers": [
             {
-                **asdict(answer),
+                **(asdict(sheet.answers[id]) if id in sheet.answers else {"indicator": id}),
                 "evidence": [
                     {
                         "kind": piece.kind,
@@ -231,11 +229,10 @@ def _assessment(turn: Turn, row: AssessmentRow) -> dict[str, Any]:
                         "status": piece.status,
                         "at": piece.at,
                     }
-                    for piece in pieces
-                    if piece.indicator == answer.indicator
+                    for piece in sheet.evidence.get(id, ())
                 ],
             }
-            for answer in assessments.answers_of(conn, row.id).values()
+            for id in sorted({*sheet.answers, *sheet.evidence})
         ],
         "review": None
         if review is None
@@ -458,10 +455,12 @@ def _correct(turn: Turn, state: object, view: View, after: MyData, field: str, v
 
 def _regroup(turn: Turn, after: MyData, group: str) -> Next:
     """Another subject group: counts hang on it, so not after this year's decision. Raises ``Refused``:
-    ``group_unknown``, ``assessment_closed``."""
+    ``group_unknown``, ``assessment_closed``, ``being_reviewed`` while the decision may still be undone."""
     person = turn.person
     row = assessments.of_person(turn.conn, person.id, places.today(turn).year)
     if row is not None and row.status in DECIDED:
+        if answering.visible(turn, row) != row:  # decided a moment ago, which the citizen is not to learn from this
+            raise Refused("being_reviewed")
         raise Refused("assessment_closed", status=row.status)
     if group not in [each.id for each in places.current_criteria().subject_groups]:
         raise Refused("group_unknown")

@@ -9,7 +9,9 @@ from datetime import datetime
 from dialogs.model import Choice, Screen, encode_screen
 from dialogs.states import Turn
 from locales import Voice, _, speaking
-from storage import conversations, outbox, people
+from storage import conversations, outbox, people, units
+from storage.base import Connection
+from storage.conversations import Reach
 
 # Sentences that the callers of to_officers name.
 KEYS = ("notice.moved_away", "notice.moved_here", "notice.withdrawn", "notice.mended")
@@ -48,9 +50,10 @@ def to_person(
 
 
 def to_officers(turn: Turn, unit_id: int, key: str, **fields: object) -> int:
-    """Tell the officers with a role on the unit itself; how many contacts."""
+    """Tell the officers of a unit: of the nearest at or above it that has any (chi hội seldom do); how many
+    contacts."""
     told = 0
-    for contact in conversations.officers_on(turn.conn, unit_id):
+    for contact in _nearest(turn.conn, unit_id):
         with speaking(Voice(contact.language, "anh_chi")):
             screen = Screen(_(key, **fields), (Choice("go:queue", _("home.queue")),), language=contact.language)
         outbox.put(
@@ -64,3 +67,14 @@ def to_officers(turn: Turn, unit_id: int, key: str, **fields: object) -> int:
         )
         told += 1
     return told
+
+
+def _nearest(conn: Connection, unit_id: int) -> list[Reach]:
+    above: int | None = unit_id
+    while above is not None:
+        found = conversations.officers_on(conn, above)
+        if found:
+            return found
+        unit = units.by_id(conn, above)
+        above = unit.parent_id if unit is not None else None
+    return []

@@ -239,8 +239,14 @@ def _open_now(turn: Turn, state: object) -> Opened | None:
 
 
 def undo(turn: Turn, state: object, rest: str) -> Next:
-    """/hoantac: take back the officer's newest decision. Raises ``Refused("undo_over")`` when the time is over."""
-    newest = reviews.last_by(turn.conn, waiting.officer_of(turn).id)
-    if newest is None:
+    """/hoantac: take back the officer's newest decision. Raises ``Refused("undo_over")`` when the time is over.
+
+    Said again it takes nothing back unasked: the decision before is shown, and its own button undoes it.
+    """
+    officer = waiting.officer_of(turn)
+    newest, standing = (reviews.last_by(turn.conn, officer.id, undone=undone) for undone in (True, False))
+    if newest is None or standing is None:
         return Next(state, _("review.nothing_to_undo"))
-    return deciding.take_back(turn, newest.id)
+    if newest.id != standing.id and turn.now < standing.undo_until:
+        return Next(deciding.Decided(standing.id), _("review.undo_which"))
+    return deciding.take_back(turn, standing.id)

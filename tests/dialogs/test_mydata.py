@@ -34,7 +34,7 @@ def appeared(before: dict[str, list[dict[str, Any]]], after: dict[str, list[dict
     return {table: n for table, n in gained.items() if n}
 
 
-def decide(world: World, officer: Chat, code: str, decision: str) -> None:
+def decide(world: World, officer: Chat, code: str, decision: str, undo: timedelta = timedelta(0)) -> None:
     """The officer decides a dossier, without the desk's screens."""
     with world.write() as conn:
         chat = conversations.open_chat(conn, officer.account, officer.address)
@@ -43,7 +43,7 @@ def decide(world: World, officer: Chat, code: str, decision: str) -> None:
         who = officers.of_contact(conn, chat.contact_id)
         assert who is not None
         reviews.decide(
-            conn, who, row.id, decision, total=80, reason="Chưa rõ", undo_for=timedelta(0), now=world.now,
+            conn, who, row.id, decision, total=80, reason="Chưa rõ", undo_for=undo, now=world.now,
             returned={"A1": "Ảnh mờ"} if decision == "return" else None,
         )  # fmt: skip
 
@@ -111,6 +111,28 @@ def test_the_web_page_gives_its_history_too_and_never_a_file_within_a_file(world
     assert any(line.get("documents") == ["du-lieu-cua-toi.json"] for line in stored["messages"])
     assert any(line["direction"] == "in" and line["text"] == NAME for line in stored["messages"])
     assert "TL-••••" in citizen.screen.documents[0].content
+
+
+@pytest.mark.parametrize("decision", ["approve", "not_met", "return"])
+def test_a_decision_that_may_be_undone_is_not_told_here_either(world: World, decision: str) -> None:
+    citizen = world.citizen().joins(name=NAME)
+    code, officer = citizen.submits("kha"), world.officer()
+    officer.types(code).presses("read").presses("level").presses("level:tot").presses("why:checked")
+    decide(world, officer, code, decision, undo=timedelta(seconds=60))
+    citizen.types("/dulieu").sees(code, "chờ xét").sees("Nhóm").presses("export")
+    if citizen.capabilities.documents:
+        (assessment,) = json.loads(citizen.screen.documents[0].content)["assessments"]
+        assert (assessment["status"], assessment["review"], assessment["decided_at"]) == ("submitted", None, None)
+        for answer in assessment["answers"]:
+            assert (answer["officer_level"], answer["officer_reason"], answer["return_reason"]) == (None, None, None)
+    citizen.presses("back").presses("correct:subject_group").presses("cong_nhan").sees_not("trạng thái")
+    world.passes(seconds=60)
+    told = citizen.types("/dulieu").sees_not("chờ xét").presses("export")
+    if citizen.capabilities.documents:
+        (assessment,) = json.loads(told.screen.documents[0].content)["assessments"]
+        assert assessment["review"]["decision"] == decision
+        assert [answer["officer_level"] for answer in assessment["answers"]].count("tot") == 1
+    world.recounted()
 
 
 def test_a_stranger_is_told_that_nothing_is_stored_and_goes_on_where_they_were(world: World) -> None:

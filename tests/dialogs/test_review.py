@@ -7,7 +7,8 @@ import random
 import pytest
 
 from dialogs.model import Pressed
-from storage import assessments, audit, codes, conversations, erasure, officers, units
+from storage import assessments, audit, codes, conversations, erasure, officers, reviews, units
+from storage.base import Connection
 from storage.reviews import last
 from tests.support.world import Chat, World
 
@@ -246,6 +247,39 @@ def test_too_late_to_undo(world: World, by: str) -> None:
     citizen.heard("Chúc mừng")
 
 
+def test_the_time_to_undo_ends_at_the_moment_the_citizen_is_told(world: World) -> None:
+    citizen, code = dossier(world)
+    officer = world.officer()
+    officer.types(f"/duyet {code}").presses("approve")
+    world.passes(seconds=60)
+    citizen.heard("Chúc mừng")
+    officer.presses("undo").sees("Đã quá thời gian hoàn tác")
+    assert status(world, code) == "approved"
+
+
+def test_who_has_been_told_by_a_clock_ahead_stays_told(world: World) -> None:
+    citizen, code = dossier(world)
+    officer = world.officer()
+    officer.types(f"/duyet {code}").presses("approve")
+    world.passes(seconds=60)
+    citizen.heard("Chúc mừng")
+    world.passes(seconds=-5)
+    officer.presses("undo").sees("Đã quá thời gian hoàn tác")
+    assert status(world, code) == "approved"
+
+
+def test_the_command_to_undo_takes_nothing_older_back_unasked(world: World) -> None:
+    (_one, first), (_other, second) = dossier(world, name="Trần Văn Đầu"), dossier(world, name="Phạm Văn Ba")
+    officer = world.officer()
+    officer.types(f"/duyet {first}").presses("approve").types(f"/duyet {second}").presses("approve")
+    officer.types("/hoantac").sees("Đã hoàn tác", second)
+    officer.types("/hoantac").sees("Quyết định mới nhất đã hoàn tác rồi", first)
+    assert status(world, first) == "approved"
+    officer.presses("undo").sees("Đã hoàn tác", first)
+    assert status(world, first) == "submitted"
+    world.recounted()
+
+
 def test_below_the_threshold_cannot_be_approved(world: World) -> None:
     with world.write() as conn:
         units.set_setting(conn, "06685", "contact_name", "bà Lan", "test", world.now)
@@ -305,6 +339,47 @@ def test_a_total_that_changed_meanwhile_is_shown_before_it_is_approved(world: Wo
     one.presses("approve").sees("đạt, 95/100 điểm")
 
 
+@pytest.mark.parametrize("decision", ["approve", "not_met"])
+def test_a_level_given_while_it_is_decided_is_shown_first(
+    world: World, monkeypatch: pytest.MonkeyPatch, decision: str
+) -> None:
+    _citizen, code = dossier(world)
+    one, other = world.officer(name="Hoa"), world.officer(name="Minh")
+    one.types(f"/duyet {code}" if decision == "approve" else f"/chuadat {code}")
+    if decision == "not_met":
+        one.presses("why:checked").sees("100/100")
+    with world.read() as conn:
+        contact = conversations.peek(conn, other.account, other.address)
+        assert contact is not None
+        colleague = officers.of_contact(conn, contact.contact_id)
+        assert colleague is not None
+    lock = assessments.locked
+    levels = iter(["dat"])
+
+    def late(conn: Connection, assessment_id: int) -> assessments.AssessmentRow:
+        """The colleague's turn commits after this turn has read the dossier and before it holds its lock."""
+        for level in levels:
+            reviews.set_level(conn, colleague, assessment_id, "A1", level, "Chỉ có một buổi", world.now)
+        return lock(conn, assessment_id)
+
+    monkeypatch.setattr(assessments, "locked", late)
+    one.presses(decision).sees("Tổng điểm vừa thay đổi")
+    assert status(world, code) == "submitted"
+    if decision == "not_met":
+        one.presses("why:checked")
+    one.sees("95").presses(decision).sees("Đã ghi", "95/100")
+    world.recounted()
+
+
+def test_a_reason_is_asked_anew_where_the_total_changed(world: World) -> None:
+    _citizen, code = dossier(world, "dat")
+    one, other = world.officer(name="Hoa"), world.officer(name="Minh")
+    one.types(f"/chuadat {code}").presses("why:total").sees("Tổng 50 điểm")
+    other.types(code).presses("read").presses("level").presses("level:tot").presses("why:checked")
+    one.presses("not_met").sees("Tổng điểm vừa thay đổi", "Vì sao chưa đạt?", "Tổng 55 điểm")
+    assert status(world, code) == "submitted"
+
+
 def test_confirmations_are_settled_or_knowingly_left(world: World) -> None:
     citizen = world.citizen().joins().presses("start")
     for _n in range(10):
@@ -323,6 +398,47 @@ def test_confirmations_are_settled_or_knowingly_left(world: World) -> None:
 
 
 # ------------------------------------------------------------------------------------------ returning
+
+
+def test_what_a_declined_confirmation_leaves_unproved_is_returned_with_the_rest(world: World) -> None:
+    citizen = world.citizen().joins().presses("start")
+    for _n in range(10):
+        citizen.presses("tot")
+        if citizen.screen.title.startswith("Minh chứng"):
+            asks = "Nhờ chi hội xác nhận" in citizen.read_out()
+            citizen.presses("confirmation") if asks else citizen.types("Có dự lớp học cộng đồng")
+    citizen.presses("hand_in").presses("submit")
+    officer = world.officer()
+    officer.types("/duyet").presses("Mở câu 3").presses("Không xác nhận").presses("back")
+    officer.presses("return").sees("☑ Câu 3", "Chưa có minh chứng cho mức đã chọn: câu 3").sees_not("☑ Câu 1:")
+    officer.presses("mark:A1").presses("reasons").presses(BLURRED).presses("Thiếu minh chứng").presses("return")
+    world.passes(seconds=61)
+    citizen.heard("cần bổ sung 2 câu").types("/hoso").sees("Sửa câu 1", "Sửa câu 3")
+
+
+def test_many_long_reasons_fit_a_plain_message(world: World) -> None:
+    citizen, code = dossier(world)
+    officer = world.officer().types(f"/tralai {code}")
+    ids = [choice.id for choice in officer.screen.choices if choice.id.startswith("mark:")]
+    for each in ids:
+        officer.presses(each)
+    officer.presses("reasons")
+    for _n in ids:
+        officer.types("Ảnh chụp mờ, xin chụp lại cho rõ " * 15)
+    assert len(officer.read_out()) <= 2000
+    officer.presses("return")
+    world.passes(seconds=61)
+    citizen.heard("Ảnh chụp mờ")
+    assert len(citizen.read_out(citizen.notices[-1])) <= 2000
+
+
+def test_one_long_reason_is_told_whole(world: World) -> None:
+    citizen, code = dossier(world)
+    reason = "Ảnh chụp mờ, xin chụp lại cho rõ " * 14 + "hết"
+    officer = world.officer().types(f"/tralai {code}").presses("mark:A1").presses("reasons").types(reason)
+    officer.sees(reason).presses("return")
+    world.passes(seconds=61)
+    citizen.heard(reason)
 
 
 def test_only_the_returned_question_reopens(world: World) -> None:
@@ -387,6 +503,16 @@ def test_templates_reach_the_citizen_in_their_language(world: World) -> None:
     officer.sees("The picture is blurred").presses("return").sees("Đã ghi")
     world.passes(seconds=61)
     citizen.heard("The picture is blurred")
+
+
+def test_where_a_chapter_has_no_officers_those_above_it_are_told(world: World) -> None:
+    with world.write() as conn:
+        chapter = units.add_association_unit(conn, "06685", "Chi hội khu 3", "chi_hoi", "test", world.now)
+    officer, above = world.officer(), world.officer("22", "supervisor", "Vũ Văn Tỉnh")
+    citizen, code = dossier(world, payload=codes.payload(codes.UnitCode(codes.VINTAGE_2025, chapter.code)))
+    citizen.types("/hoso").presses("ask_withdraw").presses("withdraw")
+    officer.heard(code)
+    assert above.hears() == []
 
 
 # ------------------------------------------------------------------------------------------ who may, and who was first
