@@ -26,7 +26,8 @@ def _fill(engine: sa.Engine) -> None:
     """A million assessments and the counts that a million turns would have kept."""
     dice = random.Random(1)
     with engine.connect() as conn:
-        conn.exec_driver_sql("PRAGMA foreign_keys=OFF")
+        # Only the assessments are made, not a million people: the pragma holds outside a transaction.
+        conn.connection.dbapi_connection.execute("PRAGMA foreign_keys=OFF")  # type: ignore[union-attr]
         with conn.begin():
             communes = conn.exec_driver_sql("select id, path from units where level = 2 and vintage = '2025'").all()
             ids = {path: id for id, path in conn.exec_driver_sql("select id, path from units").all()}
