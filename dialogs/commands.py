@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from dialogs import helping, inviting, joining, language, mydata, questions, reporting, review, standing
 from dialogs.home import Home
-from dialogs.states import Next, Turn
+from dialogs.states import Next, Turn, dialog_of
 from locales import _
-from storage import assessments, codes, conversations, people
+from storage import assessments, codes
 from storage.base import Refused
 from storage.gazetteer import fold
 
@@ -70,6 +70,7 @@ BY_NAME = {name: command for command in COMMANDS for name in command.names}
 KEYS = tuple(command.key for command in COMMANDS if command.key)
 
 _COMMAND = re.compile(r"/([A-Za-z_]{1,32})(?:@\w+)?(?:\s+(.*))?", re.DOTALL)
+PASTED = 400  # characters of a text pasted by somebody who looks for a unit
 _CODE_LIKE = re.compile(r"(?:dv|hs|tl|mt|bc)\s*[0-9a-z]|\d{5}\s*(?:\d{2}\s*)?[a-z]$")
 
 
@@ -81,14 +82,44 @@ def typed(turn: Turn, state: object, text: str) -> Next | None:
         if command is None:
             return Next(state, _("turn.unknown_command"))
         return run(turn, state, command, (found.group(2) or "").strip())
-    if len(text) <= 60 and _CODE_LIKE.match(fold(text)):
-        code = _whole_code(text)
-        if code is not None:
-            return enter(turn, state, code)
-    return None
+    code = _code_in(turn, state, text)
+    return None if code is None else enter(turn, state, code)
 
 
-def _whole_code(text: str) -> codes.Code | None:
+def _code_in(turn: Turn, state: object, text: str) -> codes.Code | None:
+    """The code that a text is meant as, by where it was typed.
+
+    Who looks for a unit may paste a code with words around it. Where an answer in words is asked for, only a text that
+    is a valid code and nothing else is one: "HS giỏi năm 2025" is evidence. Elsewhere a code with a slip in it is told
+    (raises ``Refused``).
+    """
+    meant = len(text) <= 60 and _CODE_LIKE.match(fold(text)) is not None
+    if isinstance(state, Home | joining.ChooseFound) and turn.chat.person is None:
+        found = codes.find(text) if len(text) <= PASTED else None
+        return _lenient(text) if found is None and meant else found
+    if not meant:
+        return None
+    if not _takes_words(turn, state):
+        return _lenient(text)
+    found = codes.find(text)
+    return found if found is not None and _bare(text) == _bare(codes.payload(found)) else None
+
+
+def _takes_words(turn: Turn, state: object) -> bool:
+    """Does the open screen ask for an answer in words?"""
+    dialog = dialog_of(state)
+    try:
+        return dialog.show(state, dialog.load(turn, state)).input != "none"
+    except Refused:  # what was asked is not to be had any more
+        return False
+
+
+def _bare(text: str) -> str:
+    """A code's own signs, those that people mistake for one another alike."""
+    return fold(text).replace(" ", "").translate(str.maketrans("oil", "011"))
+
+
+def _lenient(text: str) -> codes.Code | None:
     """The code that a short text is meant as. Raises ``Refused`` for a code with a slip in it, not for other words."""
     code = codes.find(text)
     if code is not None:
@@ -125,18 +156,10 @@ def enter(turn: Turn, state: object, code: codes.Code) -> Next:
         case codes.InviteCode():
             return inviting.arrive(turn, code)
         case codes.ResumeCode():
-            return _resume(turn, state, code)
+            return joining.resume(turn, state, code)
         case codes.DossierCode():
             return _dossier(turn, state, codes.printed(code))
     return Next(state, _("refused.code_none"))
-
-
-def _resume(turn: Turn, state: object, code: codes.ResumeCode) -> Next:
-    found = people.resume(turn.conn, code, turn.chat.contact_id, turn.now)
-    if isinstance(found, str):
-        return Next(state, _(f"refused.{found}"))
-    conversations.speak_as(turn.conn, turn.chat.contact_id, found)
-    return Next(Home(), _("turn.resumed"), reread=True)
 
 
 def _dossier(turn: Turn, state: object, printed: str) -> Next:
@@ -155,7 +178,7 @@ def go(turn: Turn, state: object, where: str) -> Next:
     if name == "mend" and turn.chat.person is not None:
         printed, _sep, indicator = rest.partition(":")
         row = assessments.by_code(turn.conn, printed)
-        if row is None or row.person_id != turn.chat.person.id:
+        if row is None or row.person_id != turn.chat.person.id or not questions.asks(row, indicator):
             return Next(standing.Standing())
         return questions.mend(turn, row, indicator)
     if name == "dossier" and turn.officer is not None:

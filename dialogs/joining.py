@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import criteria
 from dialogs import notices, places
 from dialogs.model import Act, Choice, Pressed, Screen, Typed
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, NAME_LIMIT, initial_form, one_line, phone
-from locales import FORMS, _, day, voice
-from storage import assessments, audit, codes, conversations, erasure, people, units
+from locales import FORMS, _, voice
+from storage import assessments, audit, codes, conversations, erasure, evidence, outbox, people, units
 from storage.base import Refused
 from storage.units import UnitRow
 
@@ -46,6 +47,14 @@ class MoveUnit:
     """A citizen of one unit scanned another's code."""
 
     unit: int
+
+
+@state
+class SwitchPerson:
+    """A resume code (mã tiếp tục) of another person came in on this chat. *made*: when that code was made."""
+
+    person: int
+    made: str
 
 
 @state
@@ -124,6 +133,7 @@ class View:
     old: str = ""
     present: str = ""
     until: str = ""
+    speaker: str = ""
 
 
 # ------------------------------------------------------------------------------------------ ways in
@@ -171,9 +181,13 @@ def _arrive(turn: Turn, unit: UnitRow, old: UnitRow | None = None) -> Next:
 
 
 def load(turn: Turn, state: object) -> View:
-    """Read what the screen needs."""
+    """Read what the screen needs. Raises ``Refused("assessment_gone")`` when the chat is nobody's any more."""
     conn = turn.conn
+    if turn.chat.person is None and isinstance(state, MoveUnit | SwitchPerson):
+        raise Refused("assessment_gone")
     match state:
+        case SwitchPerson():
+            return View(speaker=turn.person.name)
         case ChooseSuccessor(old):
             closed = places.here(turn, old)
             found = tuple(
@@ -231,6 +245,11 @@ def show(state: object, view: View) -> Screen:
                 _("join.move", present=view.present, unit=view.place),
                 (Choice("move", _("join.move_yes")), Choice("stay", _("join.move_no"), "main")),
             )
+        case SwitchPerson():
+            return Screen(
+                _("join.switch", name=view.speaker),
+                (Choice("stay", _("join.switch_no"), "main"), Choice("switch", _("join.switch_yes"))),
+            )
         case AskConsent(more=more):
             fields = {"controller": view.controller, "until": view.until, "contact": view.contact, "age": view.min_age}
             text = (
@@ -280,7 +299,9 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
             return look_for(turn, text)
         case (MoveUnit(unit), Pressed("move")):
             return _move(turn, unit)
-        case (MoveUnit(), Pressed("stay")):
+        case (SwitchPerson(person, made), Pressed("switch")):
+            return _switch(turn, person, made)
+        case ((MoveUnit() | SwitchPerson()), Pressed("stay")):
             return Next(_somewhere(turn))
         case (AskConsent(unit), Pressed("more")):
             return Next(AskConsent(unit, more=True))
@@ -377,6 +398,41 @@ def _join(turn: Turn, unit: int, name: str, year: int, number: str, form: str, g
     return Next(_somewhere(turn), _("join.done", name=name, resume=code), reread=True)
 
 
+def resume(turn: Turn, state: object, code: codes.ResumeCode) -> Next:
+    """A resume code came in: go on as its person, after a question where the chat is somebody else's now."""
+    conn, contact, present = turn.conn, turn.chat.contact_id, turn.chat.person
+    if present is not None:
+        with conversations.tried(conn):
+            whose = people.resume(conn, code, contact, turn.now)
+        if isinstance(whose, int) and whose != present.id:
+            return Next(SwitchPerson(whose, _card(turn, whose)))
+    found = people.resume(conn, code, contact, turn.now)
+    if isinstance(found, str):
+        return Next(state, _(f"refused.{found}"))
+    conversations.speak_as(conn, contact, found)
+    return Next(_somewhere(turn), _("turn.resumed"), reread=True)
+
+
+def _card(turn: Turn, person_id: int) -> str:
+    made = people.resume_code_made(turn.conn, person_id)
+    return "" if made is None else made.isoformat()
+
+
+def _switch(turn: Turn, person_id: int, made: str) -> Next:
+    """The chat becomes the other person's. Raises ``Refused("resume_wrong")`` when the code died meanwhile."""
+    conn, chat = turn.conn, turn.chat
+    if not made or made != _card(turn, person_id):
+        raise Refused("resume_wrong")
+    if chat.officer_id is None:  # what waits here was for the one who spoke until now
+        for row in outbox.waiting_for(conn, chat.account, chat.address, turn.now + timedelta(days=1)):
+            if row.priority != outbox.ANSWER:
+                outbox.settle(conn, row.id, "cancelled")
+    evidence.forget_uploads(conn, chat.contact_id)
+    conversations.hand_over(conn, chat.contact_id, person_id, turn.now)
+    audit.write(conn, f"contact:{chat.contact_id}", "person.switch", f"person:{person_id}", turn.now)
+    return Next(_somewhere(turn), _("turn.resumed"), reread=True)
+
+
 def _move(turn: Turn, unit_id: int) -> Next:
     conn, person = turn.conn, turn.person
     old = places.here(turn, person.unit_id)
@@ -389,14 +445,3 @@ def _move(turn: Turn, unit_id: int) -> Next:
         notices.to_officers(turn, old.id, "notice.moved_away", code=waiting[0].code, unit=new.name)
         notices.to_officers(turn, new.id, "notice.moved_here", code=waiting[0].code, unit=old.name)
     return Next(_somewhere(turn), _("join.moved", unit=places.place(conn, new)), reread=True)
-
-
-def season_line(turn: Turn, unit: UnitRow) -> str:
-    """When registration or self-assessment opens, where it is closed now; else nothing."""
-    season = places.windows(turn, unit)
-    today = places.today(turn)
-    if season.assessment_open(today):
-        return ""
-    if today < season.assessment_from:
-        return _("season.opens", day=day(season.assessment_from))
-    return _("season.closed", day=day(season.assessment_to))

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 import criteria
 from criteria import CriteriaSet
 from dialogs.states import Turn
-from locales import _
+from locales import _, day
 from storage import seasons, units
 from storage.assessments import AssessmentRow
 from storage.base import Connection, Refused
@@ -57,10 +57,22 @@ def whom_to_ask(settings: Settings) -> str:
     return ""
 
 
-def windows(turn: Turn, unit: UnitRow) -> Windows:
-    """The season's windows for a unit, this year in Vietnam."""
-    year = today(turn).year
-    return _kept(turn, ("windows", unit.id, year), lambda: seasons.windows_at(turn.conn, year, unit.path))
+def windows(turn: Turn, unit: UnitRow, year: int | None = None) -> Windows:
+    """The windows of a season for a unit: of *year* (an assessment's own), else of this year in Vietnam."""
+    of = today(turn).year if year is None else year
+    return _kept(turn, ("windows", unit.id, of), lambda: seasons.windows_at(turn.conn, of, unit.path))
+
+
+def when_open(turn: Turn, season: Windows) -> str:
+    """When self-assessment opens or that it has closed, in a sentence; nothing while it is open."""
+    now = today(turn)
+    if season.assessment_open(now):
+        return ""
+    if now < season.assessment_from:
+        return _("season.opens", day=day(season.assessment_from))
+    if season.year < now.year:
+        return _("season.closed_year", year=season.year, day=day(season.assessment_to))
+    return _("season.closed", day=day(season.assessment_to))
 
 
 def here(turn: Turn, unit_id: int) -> UnitRow:

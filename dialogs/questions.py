@@ -12,7 +12,7 @@ from dialogs.answering import Sheet
 from dialogs.model import Act, Choice, Picture, Pressed, Screen, Sent, Typed
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, clean
-from locales import _, day, number, voice
+from locales import _, number, voice
 from storage import assessments, evidence, reviews
 from storage.assessments import AssessmentRow
 from storage.base import Refused
@@ -97,7 +97,7 @@ class View:
 
 def begin(turn: Turn, assessment_id: int, note: str = "") -> Next:
     """Open the questions, or go on where they were left. Raises ``Refused("assessment_window")`` outside the window."""
-    row = _own(turn, assessment_id)
+    row = answering.visible(turn, _own(turn, assessment_id))
     _open_now(turn, row)
     if row.status in ("registered", "withdrawn"):
         given = places.current_criteria()
@@ -107,11 +107,17 @@ def begin(turn: Turn, assessment_id: int, note: str = "") -> Next:
     return _onward(answering.changed(turn, row), "", note)
 
 
+def asks(row: AssessmentRow, indicator: str) -> bool:
+    """Is there such a question on the form?"""
+    return any(each.id == indicator for each in places.criteria_of(row).indicators)
+
+
 def mend(turn: Turn, row: AssessmentRow, indicator: str) -> Next:
-    """Open one returned question."""
-    sheet = answering.sheet(turn, _own(turn, row.id))
-    if not assessments.editable(sheet.row, sheet.answers.get(indicator)):
-        raise Refused("assessment_closed", status=sheet.row.status)
+    """Open one returned question. Raises ``Refused("assessment_closed")`` while the return is not for the citizen to
+    know, and when the question is not open (any more)."""
+    seen = answering.as_citizen_sees(turn, _own(turn, row.id))
+    if indicator not in _open_ids(seen.sheet):
+        raise Refused("assessment_closed", status=seen.row.status)
     return Next(Asking(row.id, indicator))
 
 
@@ -129,14 +135,12 @@ def _open_now(turn: Turn, row: AssessmentRow) -> None:
 
 
 def _closed(turn: Turn, row: AssessmentRow) -> str:
-    """When the questions open, where they are closed. A returned dossier may be mended while officers decide."""
-    season = places.windows(turn, places.here(turn, row.unit_id))
-    today = places.today(turn)
-    if season.assessment_open(today) or (row.status == "returned" and season.decision_open(today)):
+    """When the questions open, where they are closed: by the windows of the dossier's own year. A returned dossier may
+    be mended while officers decide."""
+    season = places.windows(turn, places.here(turn, row.unit_id), row.year)
+    if row.status == "returned" and season.decision_open(places.today(turn)):
         return ""
-    if today < season.assessment_from:
-        return _("season.opens", day=day(season.assessment_from))
-    return _("season.closed", day=day(season.assessment_to))
+    return places.when_open(turn, season)
 
 
 def _open_ids(sheet: Sheet) -> list[str]:
@@ -146,6 +150,20 @@ def _open_ids(sheet: Sheet) -> list[str]:
         for each in sheet.criteria.indicators
         if sheet.row.status == "draft" or assessments.editable(sheet.row, sheet.answers.get(each.id))
     ]
+
+
+def _wanting(sheet: Sheet) -> list[str]:
+    """The questions whose evidence the citizen may still give: what an officer left closed is not asked for again."""
+    open_ids = _open_ids(sheet)
+    return [id for id in sheet.missing if id in open_ids]
+
+
+def _complete(sheet: Sheet) -> bool:
+    """May it be handed in: every question answered, and evidence wherever the citizen can still give it?
+
+    An officer who declined the only proof of an answer and returned other questions has taken that answer as it is.
+    """
+    return sheet.score.answered == len(sheet.criteria.indicators) and not _wanting(sheet)
 
 
 def _onward(sheet: Sheet, after: str, note: str, late: str = "") -> Next:
@@ -172,7 +190,7 @@ def _onward(sheet: Sheet, after: str, note: str, late: str = "") -> Next:
 
 def load(turn: Turn, state: object) -> View:
     """Read the sheet. Raises ``Refused`` when it is not the speaker's or not open any more."""
-    row = _own(turn, state.assessment)  # type: ignore[attr-defined]
+    row = answering.visible(turn, _own(turn, state.assessment))  # type: ignore[attr-defined]
     sheet = answering.sheet(turn, row)
     unit = places.here(turn, row.unit_id)
     settings = places.settings(turn, unit)
@@ -366,7 +384,7 @@ def _show_overview(view: View) -> Screen:
         level = answering.level_name(sheet.criteria, answer.officer_level or answer.level)
         key = "overview.line_evidence" if what else "overview.line"
         text = _(key, n=n, title=title, level=level, points=number(points), what=what)
-        if indicator.id in sheet.missing:
+        if indicator.id in _wanting(sheet):
             text = _("overview.needs_evidence", line=text)
         if answer.return_reason:
             text = _("overview.returned", line=text)
@@ -396,8 +414,8 @@ def _overview_choices(sheet: Sheet) -> tuple[list[Choice], str]:
             choices.append(Choice(f"prove:{id}", _("overview.prove", n=n), "main"))
     if sheet.score.answered < len(sheet.criteria.indicators):
         verdict = _("overview.missing_answers", n=number(len(sheet.criteria.indicators) - sheet.score.answered))
-    elif sheet.missing:
-        verdict = _("overview.missing_evidence", n=number(len(sheet.missing)))
+    elif _wanting(sheet):
+        verdict = _("overview.missing_evidence", n=number(len(_wanting(sheet))))
     elif sheet.score.passes:
         verdict = _("overview.passes")
     else:
@@ -409,7 +427,7 @@ def _overview_choices(sheet: Sheet) -> tuple[list[Choice], str]:
                 )
                 for change in sheet.path[:3]
             )
-    if sheet.complete:
+    if _complete(sheet):
         again = sheet.row.status == "returned"
         choices.append(Choice("hand_in", _("overview.resubmit" if again else "overview.submit"), "main"))
     if open_ids:
@@ -458,7 +476,7 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
     sheet = view.sheet
     if isinstance(act, Pressed) and act.choice in ("pause", "later") and not isinstance(state, Lowering):
         return _pause(state, sheet)
-    if view.closed:
+    if view.closed and act != Pressed(BACK):
         raise Refused("assessment_window", when=view.closed)
     match state:
         case Welcome(assessment):
@@ -483,7 +501,7 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
                 return Next(Asking(assessment, act.choice.removeprefix("ask:")))
             return Next(Overview(assessment))
         case Confirming(assessment):
-            return _submit(turn, sheet, view) if act == Pressed("submit") else Next(Overview(assessment))
+            return _submit(turn, assessment) if act == Pressed("submit") else Next(Overview(assessment))
     raise AssertionError(state)
 
 
@@ -523,12 +541,10 @@ def _take_question(turn: Turn, state: Asking, sheet: Sheet, act: Act) -> Next:
             return _previous(state, sheet)
         case Sent(uploads, caption):
             target = sheet.criteria.indicator(state.late) if state.late else indicator
-            note = _add_pictures(turn, sheet, target, uploads, caption)
-            if state.late:
-                return Next(
-                    state, _("evidence.got_late", n=number(note), q=answering.position(sheet.criteria, target.id))
-                )
-            return Next(state, _("evidence.got_choose", n=number(note)))
+            count, over = _add_pictures(turn, sheet, target, uploads, caption)
+            key = "evidence.got_late" if state.late else "evidence.got_choose"
+            note = _(key, n=number(count), q=answering.position(sheet.criteria, target.id))
+            return Next(state, f"{over} {note}".strip())
     return Next(state, puzzled=True)
 
 
@@ -563,25 +579,40 @@ def picture_kind(indicator: Indicator) -> str | None:
     return next((kind for kind in evidence.PICTURE_KINDS if kind in indicator.evidence.kinds), None)
 
 
-def _add_pictures(turn: Turn, sheet: Sheet, indicator: Indicator, uploads: tuple[str, ...], caption: str) -> int:
-    """Put pictures beside an answer; how many pictures are there now. Raises ``Refused("evidence_no_pictures")``."""
+LATE_KEYS = ("evidence.got_late", "evidence.got_choose")
+
+
+def _add_pictures(
+    turn: Turn, sheet: Sheet, indicator: Indicator, uploads: tuple[str, ...], caption: str
+) -> tuple[int, str]:
+    """Put pictures beside an answer: how many pictures are there now, and a sentence when not all found room.
+
+    Raises ``Refused``: ``evidence_no_pictures``; ``evidence_full`` when none found room.
+    """
     kind = picture_kind(indicator)
     if kind is None:
         raise Refused("evidence_no_pictures", n=answering.position(sheet.criteria, indicator.id))
+    left = 0
     for key in uploads:
-        assessments.add_evidence(
-            turn.conn,
-            sheet.row.id,
-            indicator.id,
-            kind,
-            contact_id=turn.chat.contact_id,
-            actor=turn.actor,
-            key=key,
-            text=clean(caption, 500),
-            now=turn.now,
-        )
+        try:
+            assessments.add_evidence(
+                turn.conn,
+                sheet.row.id,
+                indicator.id,
+                kind,
+                contact_id=turn.chat.contact_id,
+                actor=turn.actor,
+                key=key,
+                text=clean(caption, 500),
+                now=turn.now,
+            )
+        except Refused as refused:
+            if refused.code != "evidence_full" or left + 1 == len(uploads):
+                raise
+            left += 1  # an album too large keeps its first pictures
     pieces = answering.changed(turn, sheet.row).evidence.get(indicator.id, ())
-    return sum(piece.kind in evidence.PICTURE_KINDS for piece in pieces)
+    count = sum(piece.kind in evidence.PICTURE_KINDS for piece in pieces)
+    return count, _("evidence.kept_first", most=number(count), left=number(left)) if left else ""
 
 
 _LINK = re.compile(r"https?://[^\s<>\"]{4,500}")
@@ -592,8 +623,9 @@ def _take_evidence(turn: Turn, state: Evidencing, sheet: Sheet, act: Act) -> Nex
     n = answering.position(sheet.criteria, indicator.id)
     match act:
         case Sent(uploads, caption):
-            count = _add_pictures(turn, sheet, indicator, uploads, caption)
-            return _evidenced(turn, state, sheet, _("evidence.got", n=number(count), q=n), late=indicator.id)
+            count, over = _add_pictures(turn, sheet, indicator, uploads, caption)
+            note = f"{over} {_('evidence.got', n=number(count), q=n)}".strip()
+            return _evidenced(turn, state, sheet, note, late="" if over else indicator.id)
         case Typed(text):
             kind = _kind_of_text(indicator, text)
             if kind is None:
@@ -669,7 +701,7 @@ def _take_lowering(turn: Turn, state: Lowering, sheet: Sheet, act: Act) -> Next:
 
 def _take_overview(state: Overview, sheet: Sheet, act: Act) -> Next:
     match act:
-        case Pressed("hand_in") if sheet.complete:
+        case Pressed("hand_in") if _complete(sheet):
             return Next(Confirming(state.assessment))
         case Pressed("pick"):
             return Next(Picking(state.assessment))
@@ -680,8 +712,10 @@ def _take_overview(state: Overview, sheet: Sheet, act: Act) -> Next:
     return Next(state)
 
 
-def _submit(turn: Turn, sheet: Sheet, view: View) -> Next:
-    if not sheet.complete:
+def _submit(turn: Turn, assessment: int) -> Next:
+    # What is handed in is read under the lock: another chat of the same person may have begun anew meanwhile.
+    sheet = answering.changed(turn, assessments.locked(turn.conn, assessment))
+    if not _complete(sheet):
         raise Refused("assessment_incomplete")
     mended = sheet.row.status == "returned"
     row = assessments.submit(turn.conn, sheet.row.id, turn.actor, turn.now)

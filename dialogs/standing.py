@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from criteria import CriteriaSet, Score
 from dialogs import answering, notices, places
 from dialogs.model import Act, Choice, Pressed, Screen
 from dialogs.states import Next, Turn, state
-from dialogs.text import BACK
+from dialogs.text import BACK, clipped
 from locales import _, day, number
-from storage import assessments, people, reviews
+from storage import assessments, outbox, people, reviews
 from storage.assessments import AnswerRow, AssessmentRow
 from storage.base import Refused
 from storage.people import PersonRow
 from storage.reviews import ReviewRow
+
+NEWS_DAYS = 90  # how long a decision on last year's dossier is still shown
+_BESIDE = 700  # characters of a screen kept free for title, note and numbered choices
 
 
 @state
@@ -38,7 +42,11 @@ class ConfirmStartAgain:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A person's dossier of this year."""
+    """A person's dossier: this year's, or last year's while there is none and that one is still news.
+
+    *year* is this year, *opens* and *mend_open* speak of the dossier's own. *earlier* is last year's dossier beside
+    this year's: its code and status.
+    """
 
     unit: str
     contact: str
@@ -47,6 +55,10 @@ class View:
     opens: str
     registration_open: bool
     assessment_open: bool
+    mend_open: bool = False
+    registered: bool = False
+    room: int = 4000
+    earlier: tuple[str, str] | None = None
     row: AssessmentRow | None = None
     score: Score | None = None
     answers: dict[str, AnswerRow] | None = None
@@ -56,59 +68,75 @@ class View:
 
 
 def read(turn: Turn, person: PersonRow) -> View:
-    """Everything about this year's dossier."""
+    """Everything about this year's dossier, and what is still news of last year's."""
     conn = turn.conn
+    year = places.today(turn).year
+    row = assessments.of_person(conn, person.id, year)
+    before = _news(turn, assessments.of_person(conn, person.id, year - 1))
+    if row is None:
+        return _view(turn, person, before)
+    view = _view(turn, person, row)
+    return view if before is None else replace(view, earlier=(before.code, before.status))
+
+
+def _news(turn: Turn, row: AssessmentRow | None) -> AssessmentRow | None:
+    """Last year's dossier as its citizen may see it, while it waits or has just been decided."""
+    if row is None:
+        return None
+    seen = answering.visible(turn, row)
+    decided = seen.decided_at is not None and turn.now - seen.decided_at < timedelta(days=NEWS_DAYS)
+    return seen if seen.status in ("submitted", "returned") or decided else None
+
+
+def _view(turn: Turn, person: PersonRow, row: AssessmentRow | None) -> View:
     unit = places.here(turn, person.unit_id)
     settings = places.settings(turn, unit)
-    season = places.windows(turn, unit)
     today = places.today(turn)
-    opens = ""
-    if not season.assessment_open(today):
-        opens = (
-            _("season.opens", day=day(season.assessment_from))
-            if today < season.assessment_from
-            else _("season.closed", day=day(season.assessment_to))
-        )
-    plain = {
-        "unit": unit.name,
-        "contact": places.whom_to_ask(settings),
-        "year": season.year,
-        "service_days": settings.service_days,
-        "opens": opens,
-        "registration_open": season.registration_open(today),
-        "assessment_open": season.assessment_open(today),
-    }
-    row = assessments.of_person(conn, person.id, season.year)
+    season = places.windows(turn, unit)
+    own = season if row is None else places.windows(turn, unit, row.year)
+    view = View(
+        unit=unit.name,
+        contact=places.whom_to_ask(settings),
+        year=season.year,
+        service_days=settings.service_days,
+        opens=places.when_open(turn, own),
+        registration_open=season.registration_open(today),
+        assessment_open=own.assessment_open(today),
+        mend_open=own.assessment_open(today) or own.decision_open(today),
+        registered=row is not None and row.year == season.year,
+        room=turn.capabilities.text_limit - _BESIDE,
+    )
     if row is None:
-        return View(**plain)  # type: ignore[arg-type]
-    given = answering.read(conn, row)
+        return view
+    seen = answering.as_citizen_sees(turn, row)
+    given = seen.sheet
     returned = tuple(
         (position, indicator.id, answer.return_reason)
         for position, indicator in enumerate(given.criteria.indicators, 1)
         if (answer := given.answers.get(indicator.id)) is not None and answer.return_reason
     )
-    review = reviews.last(conn, row.id)
-    if review is not None and turn.now < review.undo_until and row.status in ("approved", "not_met", "returned"):
-        # Until the officer can no longer take it back, the citizen sees the dossier as waiting.
-        row, review, returned = _as_submitted(row), None, ()
-    return View(
-        **plain,  # type: ignore[arg-type]
-        row=row,
+    return replace(
+        view,
+        row=seen.row,
         score=given.score,
         answers=given.answers,
         criteria=given.criteria,
-        review=review,
+        review=seen.review,
         returned=returned,
     )
 
 
-def _as_submitted(row: AssessmentRow) -> AssessmentRow:
-    return replace(row, status="submitted", decided_at=None)
-
-
 def load(turn: Turn, state: object) -> View:
-    """Read."""
-    return read(turn, turn.person)
+    """Read. Raises ``Refused("assessment_gone")`` when the person has gone meanwhile, or the dossier in question."""
+    person = turn.chat.person
+    if person is None:
+        raise Refused("assessment_gone")
+    if isinstance(state, ConfirmWithdraw | ConfirmStartAgain):
+        row = assessments.by_id(turn.conn, state.assessment)
+        if row is None or row.person_id != person.id:
+            raise Refused("assessment_gone")
+        return _view(turn, person, row)
+    return read(turn, person)
 
 
 def line(view: View) -> str:
@@ -131,15 +159,18 @@ def line(view: View) -> str:
 def steps(view: View) -> list[Choice]:
     """What the citizen may do next, the likely one first."""
     row = view.row
-    if row is None:
-        return [Choice("register", _("standing.register", year=view.year), "main")] if view.registration_open else []
     found: list[Choice] = []
+    if not view.registered and view.registration_open:
+        look = "main" if row is None else "plain"
+        found.append(Choice("register", _("standing.register", year=view.year), look))
+    if row is None:
+        return found
     match row.status:
         case "registered" if view.assessment_open:
             found.append(Choice("start", _("standing.start"), "main"))
         case "draft" if view.assessment_open:
             found.append(Choice("go_on", _("standing.go_on"), "main"))
-        case "returned" if view.assessment_open or view.returned:
+        case "returned" if view.mend_open:
             found.extend(
                 Choice(f"mend:{indicator}", _("standing.mend", n=position), "main")
                 for position, indicator, _reason in view.returned
@@ -166,7 +197,7 @@ def show(state: object, view: View) -> Screen:
             )
     if view.row is None:
         return Screen(line(view), (*(each for each in steps(view) if each.id != "standing"), _home()))
-    return Screen("\n\n".join(_paragraphs(view)), (*_choices(view),), title=_("standing.title", year=view.year))
+    return Screen("\n\n".join(_paragraphs(view)), (*_choices(view),), title=_("standing.title", year=view.row.year))
 
 
 def _home() -> Choice:
@@ -184,9 +215,14 @@ def _paragraphs(view: View) -> list[str]:
             parts.append(answering.service_line(view.service_days))
         case "returned":
             parts.append(_("standing.returned", n=number(len(view.returned))))
+            # Where many share the screen each is cut short: the whole reason stands on the question itself.
+            most = _share(view)
             parts.extend(
-                _("standing.returned_one", n=position, reason=reason) for position, _indicator, reason in view.returned
+                _("standing.returned_one", n=position, reason=clipped(reason, most))
+                for position, _indicator, reason in view.returned
             )
+            if not view.mend_open:
+                parts.append(view.opens)
         case "approved":
             parts.append(_("standing.approved", total=number(view.score.total)))
         case "not_met":
@@ -194,22 +230,57 @@ def _paragraphs(view: View) -> list[str]:
             parts.append(_("standing.not_met", total=number(view.score.total), reason=reason))
         case "withdrawn":
             parts.append(_("standing.withdrawn"))
-    if view.answers and row.status in ("approved", "not_met", "submitted", "returned"):
-        for position, indicator in enumerate(view.criteria.indicators, 1):
-            answer = view.answers.get(indicator.id)
-            if answer is not None and answer.officer_level:
-                parts.append(
-                    _(
-                        "standing.officer_level",
-                        n=position,
-                        own=answering.level_name(view.criteria, answer.level),
-                        officer=answering.level_name(view.criteria, answer.officer_level),
-                        reason=answer.officer_reason,
-                    )
-                )
+    parts.extend(_officer_levels(view))
     if view.contact:
         parts.append(view.contact)
+    if view.earlier is not None:
+        code, status = view.earlier
+        parts.append(_("standing.earlier", code=code, status=_(f"status.{status}")))
     return [part for part in parts if part]
+
+
+def _levelled(view: View) -> list[tuple[int, AnswerRow]]:
+    """The questions at which an officer gave another level, with their numbers."""
+    assert view.criteria is not None
+    answers = view.answers or {}
+    return [
+        (position, answer)
+        for position, indicator in enumerate(view.criteria.indicators, 1)
+        if (answer := answers.get(indicator.id)) is not None and answer.officer_level
+    ]
+
+
+# Characters of the sentences around a reason, at most.
+_AROUND_RETURN, _AROUND_LEVEL = 30, 110
+_SHORTEST = 40  # an officer's reason cut shorter than this says nothing
+
+
+def _share(view: View) -> int:
+    """How many characters each reason may have, so that all of them fit on the screen."""
+    levels, returns = len(_levelled(view)), len(view.returned)
+    room = view.room - 300 - returns * _AROUND_RETURN - levels * _AROUND_LEVEL
+    return max(_SHORTEST, room // max(1, levels + returns))
+
+
+def _officer_levels(view: View) -> list[str]:
+    assert view.criteria is not None
+    most = _share(view)
+    found = []
+    for position, answer in _levelled(view):
+        assert answer.officer_level is not None
+        found.append(
+            _(
+                "standing.officer_level" if most > _SHORTEST else "standing.officer_level_short",
+                n=position,
+                own=answering.level_name(view.criteria, answer.level),
+                officer=answering.level_name(view.criteria, answer.officer_level),
+                reason=clipped(answer.officer_reason or "", most),
+            )
+        )
+    return found
+
+
+LEVEL_KEYS = ("standing.officer_level", "standing.officer_level_short")
 
 
 def _choices(view: View) -> list[Choice]:
@@ -248,7 +319,7 @@ def step(turn: Turn, view: View, choice: str) -> Next:
     from dialogs.home import Home
 
     row = view.row
-    if choice == "register" and row is None:
+    if choice == "register":
         return register(turn)
     if choice == "resume_code":
         code = people.new_resume_code(turn.conn, turn.person.id, turn.now)
@@ -286,8 +357,13 @@ def register(turn: Turn) -> Next:
 
 
 def _withdraw(turn: Turn, assessment: int) -> Next:
-    before = assessments.by_id(turn.conn, assessment)
+    before = assessments.locked(turn.conn, assessment)
+    if answering.visible(turn, before).status != before.status:
+        raise Refused("assessment_busy")  # decided, but it may still be taken back: nobody knows yet
     row = assessments.withdraw(turn.conn, assessment, turn.actor, turn.now)
-    if before is not None and before.status == "submitted":
+    decided = reviews.last(turn.conn, assessment)
+    if decided is not None:
+        outbox.cancel(turn.conn, reviews.topic(decided.id))
+    if before.status == "submitted":
         notices.to_officers(turn, row.unit_id, "notice.withdrawn", code=row.code)
     return Next(Standing(), _("standing.withdrawn_done"))

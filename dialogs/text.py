@@ -34,13 +34,23 @@ def one_line(text: str, limit: int = NAME_LIMIT) -> str:
     return clean(text.replace("\n", " "), limit)
 
 
-_NUMBER = re.compile(r"(?:so|cau|muc|chon|no|number)?\s*(\d{1,2})")
+def clipped(text: str, most: int) -> str:
+    """At most *most* characters, cut between words where there is one to cut at, with an ellipsis."""
+    if len(text) <= most:
+        return text
+    cut = text[: most - 1]
+    head, _sep, _rest = cut.rpartition(" ")
+    return f"{(head if len(head) * 2 > most else cut).rstrip(' ,;.:')}…"
+
+
+_NUMBER = re.compile(r"(?:so|muc|chon|no|number)?\s*(\d{1,2})")
+_QUESTION = re.compile(r"(?:cau|question)\s*(\d{1,2})")
 
 
 def choice_typed(screen: Screen, text: str) -> str | None:
-    """The id of the choice that a typed text names: its number ("2", "số 2"; 0 is back), its label, or a clear
-    beginning
-    of one label. ``None`` when it names none."""
+    """The id of the choice that a typed text names: its number ("2", "số 2"; 0 is back), its label, the question in
+    it ("câu 3" is "Sửa câu 3", never the third choice), or a clear beginning of one label. ``None`` when it names none.
+    """
     folded = fold(text)
     if not folded or not screen.choices:
         return None
@@ -55,6 +65,11 @@ def choice_typed(screen: Screen, text: str) -> str | None:
     whole = [id for label, id in labels if label == folded]
     if whole:
         return whole[0]
+    question = _QUESTION.fullmatch(folded)
+    if question:
+        named = re.compile(rf"(?:cau|question) {int(question.group(1))}(?!\d)")
+        about = [id for label, id in labels if named.search(label)]
+        return about[0] if len(about) == 1 else None
     if screen.input != "none" or len(folded) < 3:
         return None
     begun = [id for label, id in labels if label.startswith(folded + " ")]

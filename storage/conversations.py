@@ -3,6 +3,8 @@ turn)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -225,6 +227,45 @@ _LANGUAGE = Prepared(
 def speak_as(conn: Connection, contact_id: int, person_id: int | None) -> None:
     """From now on this chat is that person's."""
     _SPEAK_AS.run(conn, contact=contact_id, person=person_id)
+
+
+_LINKED = Prepared(
+    sa.select(contact_person.c.person_id).where(
+        contact_person.c.contact_id == sa.bindparam("contact"), contact_person.c.person_id == sa.bindparam("person")
+    )
+)
+_LINK = Prepared(
+    sa.insert(contact_person).values(
+        contact_id=sa.bindparam("contact"),
+        person_id=sa.bindparam("person"),
+        relation="self",
+        since=sa.bindparam("now"),
+    )
+)
+
+
+@contextmanager
+def tried(conn: Connection) -> Iterator[None]:
+    """What is written in this block is taken back at its end: to see what would come of it."""
+    cursor = conn.connection.dbapi_connection.cursor()  # type: ignore[union-attr]
+    cursor.execute("SAVEPOINT tried")
+    try:
+        yield
+    finally:
+        cursor.execute("ROLLBACK TO SAVEPOINT tried")
+        cursor.execute("RELEASE SAVEPOINT tried")
+        cursor.close()
+
+
+def hand_over(conn: Connection, contact_id: int, person_id: int, now: datetime) -> None:
+    """A chat that spoke for one person speaks for another from now on, and neither sees the other's history.
+
+    The caller has proved the right to it. The earlier person stays linked: who may decide whose dossier hangs on that.
+    """
+    if _LINKED.first(conn, contact=contact_id, person=person_id) is None:
+        _LINK.run(conn, contact=contact_id, person=person_id, now=now)
+    speak_as(conn, contact_id, person_id)
+    erase_history(conn, contact_id)
 
 
 def set_language(conn: Connection, contact_id: int, language: str) -> None:
