@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
+from dialogs import questions
 from dialogs.model import Pressed
+from dialogs.states import Turn, decode_state
+from storage import assessments, conversations, reviews
+from storage.base import Refused
+from tests.dialogs.test_standing import as_officer, decides, row_of
 from tests.support.world import Chat, World
 
 
@@ -161,3 +168,83 @@ def test_a_state_unknown_after_a_deploy_falls_back_to_home_with_the_draft_intact
     with world.write() as conn:
         conn.exec_driver_sql("""update conversations set state = '{"is":"questions.Renamed","x":1}'""")
     citizen.opens().sees("2/10 câu").presses("Làm tiếp phiếu").sees("Câu 3/10")
+
+
+def test_a_closed_welcome_leads_home(world: World) -> None:
+    world.now = datetime(2026, 3, 5, 2, tzinfo=UTC)
+    citizen = world.citizen().joins().sees("mở từ ngày 01/09/2026")
+    citizen.presses("back").sees("Kính chào Nguyễn Văn Hùng")
+
+
+def test_a_declined_confirmation_on_a_question_not_returned_does_not_keep_the_dossier(world: World) -> None:
+    citizen, officer = world.citizen().joins().presses("start"), world.officer()
+    asked = False
+    for _n in range(10):
+        citizen.presses("tot")
+        if citizen.screen.title.startswith("Minh chứng cho câu 3"):
+            citizen.presses("Nhờ chi hội xác nhận")
+            asked = True
+        elif citizen.screen.title.startswith("Minh chứng"):
+            citizen.types("Tôi đã dự lớp tập huấn ngày 12/9")
+    assert asked
+    citizen.presses("hand_in").presses("submit")
+    code = citizen.read_out()[citizen.read_out().index("HS-") :][:13]
+    who, row = as_officer(world, officer), row_of(world, code)
+    with world.write() as conn:
+        piece = conn.exec_driver_sql("select id from evidence where kind = 'officer_confirmation'").scalar()
+        reviews.settle_confirmation(conn, who, row.id, piece, False, world.now)
+    decides(world, officer, code, "return", A1="Ảnh mờ")
+    world.passes(seconds=61)
+    citizen.types("/hoso").presses("Sửa câu 1").presses("next").sees("Xem lại phiếu").sees_not("thiếu minh chứng")
+    citizen.presses("Nộp lại").presses("submit").sees(f"Đã nộp. Mã hồ sơ {code}")
+
+
+def test_an_answer_returned_without_its_proof_must_be_proved(world: World) -> None:
+    citizen, officer = world.citizen().joins(), world.officer()
+    code = citizen.submits("tot")
+    decides(world, officer, code, "return", A2="Thiếu ảnh")
+    world.passes(seconds=61)
+    citizen.types("/hoso").presses("Sửa câu 2").presses("evidence").presses("Bỏ bớt").presses("1.")
+    citizen.types("/hoso").presses("go_on").presses("pause").types("/hoso").presses("Sửa câu 2").presses("next")
+    citizen.sees("Minh chứng cho câu 2", "Mức này cần minh chứng")
+
+
+def test_what_is_handed_in_is_read_again_under_the_lock(world: World) -> None:
+    citizen = world.citizen().joins().answers("tot").presses("hand_in")
+    with world.write() as conn:
+        chat = conversations.open_chat(conn, citizen.account, citizen.address)
+        assert chat is not None
+        turn = Turn(conn, chat, None, world.now, world.rules, citizen.capabilities)
+        state = decode_state(chat.state)
+        view = questions.load(turn, state)
+        assert view.sheet.complete
+        assessments.clear(conn, view.sheet.row.id)  # another chat of the same person began anew meanwhile
+        with pytest.raises(Refused, match="assessment_incomplete"):
+            questions.take(turn, state, view, Pressed("submit"))
+
+
+def test_an_album_too_large_keeps_its_first_pictures(world: World) -> None:
+    citizen = started(world).presses("kha").presses("tot")
+    if not citizen.capabilities.albums:
+        return
+    citizen.sends(*(f"photo-{n}" for n in range(10)))
+    citizen.sees("tôi giữ 8 ảnh đầu, 2 ảnh sau chưa nhận", "Đã nhận 8 ảnh cho câu 2", "Câu 3/10")
+    citizen.presses("back").presses("evidence").sends("one", "two").sees(
+        "đã có 8 minh chứng", "Minh chứng đã có: 8 ảnh"
+    )
+
+
+def test_a_question_named_by_its_number_is_never_the_choice_of_that_number(world: World) -> None:
+    citizen = started(world).types("câu 3").sees("Tôi chưa hiểu ý ông/bà", "Câu 1/10").sees_not("Đang chọn")
+    for _n in range(10):
+        citizen.presses("dat")
+    citizen.presses("Sửa câu khác").types("câu 10").sees("Câu 10/10")
+    citizen.types("/hoso").presses("go_on").presses("Sửa câu khác").types("CAU 1").sees("Câu 1/10")
+
+
+def test_a_question_that_is_not_offered_is_not_guessed(world: World) -> None:
+    citizen, officer = world.citizen().joins(), world.officer()
+    code = citizen.submits("tot")
+    decides(world, officer, code, "return", A3="Ảnh mờ", C2="Ảnh mờ")
+    world.passes(seconds=61)
+    citizen.types("/hoso").types("câu 2").sees("Hồ sơ năm 2026", "Tôi chưa hiểu").types("câu 10").sees("Câu 10/10")
