@@ -11,7 +11,7 @@ from dialogs.answering import Sheet
 from dialogs.dossier import Closed, Dossier, OnDossier, Opened, at
 from dialogs.model import Act, Choice, Pressed, Screen
 from dialogs.states import Next, Turn, state
-from dialogs.text import BACK
+from dialogs.text import BACK, clipped
 from locales import _, day, number
 from storage import assessments, outbox, people, reviews, units
 from storage.base import Refused
@@ -249,7 +249,11 @@ def _show_return_reason(state: ReturnReason, view: Opened) -> Screen:
 
 def _show_confirm_return(state: ConfirmReturn, view: Opened) -> Screen:
     lines = [
-        _("review.returned_one", title=dossier.question_title(view, id), reason=_clipped(reason, len(state.marked)))
+        _(
+            "review.returned_one",
+            title=dossier.question_title(view, id),
+            reason=clipped(reason, _REASONS_ROOM // len(state.marked)),
+        )
         for id, reason in zip(state.marked, state.reasons, strict=True)
     ]
     return Screen(
@@ -261,12 +265,6 @@ def _show_confirm_return(state: ConfirmReturn, view: Opened) -> Screen:
         ),
         title=dossier.card_title(view),
     )
-
-
-def _clipped(reason: str, sharing: int) -> str:
-    """A reason where several share a screen."""
-    most = _REASONS_ROOM // sharing
-    return reason if len(reason) <= most else reason[: most - 1].rstrip() + "…"
 
 
 def _show_done(view: Done) -> Screen:
@@ -391,7 +389,7 @@ def _decide(
         return Next(approving(state, view), _("review.total_changed"))
     if decision == "not_met" and sheet.score.total != total:  # the reason may name it
         return Next(not_meeting(state), _("review.total_changed"))
-    season = places.windows(turn, places.here(turn, sheet.row.unit_id))
+    season = places.windows(turn, places.here(turn, sheet.row.unit_id), sheet.row.year)
     # A dossier may be returned at any time; whether it meets the criteria is decided in the season's window.
     if decision != "return" and not season.decision_open(places.today(turn)):
         raise Refused("decision_window", opens=day(season.decision_from), closes=day(season.decision_to))
@@ -478,7 +476,11 @@ def _return_notice(view: Opened, returned: dict[str, str], contact: str) -> Scre
         "review.notice.return_one" if one else "review.notice.return", code=sheet.row.code, n=number(len(returned))
     )
     lines = [
-        _("review.returned_one", title=dossier.question_title(view, id), reason=_clipped(reason, len(returned)))
+        _(
+            "review.returned_one",
+            title=dossier.question_title(view, id),
+            reason=clipped(reason, _REASONS_ROOM // len(returned)),
+        )
         for id, reason in returned.items()
     ]
     choices = [

@@ -18,6 +18,7 @@ from storage import assessments, conversations, officers, people, reviews, units
 from storage.assessments import AnswerRow, AssessmentRow
 from storage.base import Refused
 from storage.evidence import EvidenceRow
+from storage.gazetteer import fold
 from storage.people import PersonRow
 
 DECIDED = ("approved", "not_met")
@@ -100,6 +101,7 @@ class Opened:
     returned: dict[str, str]  # reasons of the last return, also of questions mended since
     decided: str  # who decided what and when: the dossier is for reading only; "" while it waits
     room: int  # characters of text that a screen should not exceed
+    namesake: bool = False  # the citizen bears the officer's own name
 
     @property
     def reading(self) -> bool:
@@ -186,6 +188,7 @@ def read(turn: Turn, state: OnDossier) -> Opened | Closed:
         returned,
         _closed(turn, officer.id, row).text if reading else "",
         turn.capabilities.text_limit - _BESIDE,
+        fold(person.name) == fold(officer.name),
     )
 
 
@@ -299,7 +302,7 @@ def card_title(view: Opened) -> str:
 
 
 def who(view: Opened) -> str:
-    """Whose dossier it is, in four short lines."""
+    """Whose dossier it is, in a few short lines."""
     row, person = view.sheet.row, view.person
     assert row.submitted_at is not None
     lines = [
@@ -309,6 +312,8 @@ def who(view: Opened) -> str:
     ]
     if person.phone:
         lines.insert(2, _("review.phone", phone=person.phone))
+    if view.namesake and not view.reading:
+        lines.append(_("review.namesake"))
     return "\n".join(lines)
 
 

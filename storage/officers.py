@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
@@ -78,6 +78,7 @@ officer_roles = table_of(OfficerRole)
 officer_contacts = table_of(OfficerContact)
 invites = table_of(Invite)
 units = table_of(Unit)
+trail = table_of(audit.AuditLine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ def widest(officer: OfficerRow, roles: tuple[str, ...] = ROLES) -> list[RoleRow]
     ]
 
 
-_IS_OWN = Prepared(
+_SHARED = Prepared(
     sa.select(contact_person.c.person_id)
     .select_from(contact_person.join(officer_contacts, officer_contacts.c.contact_id == contact_person.c.contact_id))
     .where(
@@ -159,11 +160,25 @@ _IS_OWN = Prepared(
     )
     .limit(1)
 )
+_SELF = "officer.self"  # in the audit trail: a contact of this officer, since signed out, was this citizen's too
+_NOTED = Prepared(
+    sa.select(trail.c.id)
+    .where(trail.c.subject == sa.bindparam("person"), trail.c.actor == sa.bindparam("officer"), trail.c.action == _SELF)
+    .limit(1)
+)
 
 
 def is_own(conn: Connection, officer_id: int, person_id: int) -> bool:
-    """Is the citizen the officer themself (they share a contact)? Nobody decides their own dossier."""
-    return _IS_OWN.first(conn, officer=officer_id, person=person_id) is not None
+    """Is the citizen the officer themself? Nobody decides their own dossier.
+
+    They are where any contact of the officer is the citizen's too, or was when it signed out: who comes back by a link
+    on another phone is still the same human.
+    """
+    return _SHARED.first(conn, officer=officer_id, person=person_id) is not None or _noted(conn, officer_id, person_id)
+
+
+def _noted(conn: Connection, officer_id: int, person_id: int) -> bool:
+    return _NOTED.first(conn, officer=f"officer:{officer_id}", person=f"person:{person_id}") is not None
 
 
 _NAME = Prepared(sa.select(officers.c.name).where(officers.c.id == sa.bindparam("officer")))
@@ -311,7 +326,7 @@ def accept(conn: Connection, found: InviteRow, contact_id: int, name: str | None
     else:
         officer_id = _INSERT_OFFICER.value(conn, called=name or found.name, now=now)
     if present is None or present.id != officer_id:
-        _DROP_CONTACT.run(conn, contact=contact_id)
+        sign_out(conn, contact_id, now)
         _INSERT_CONTACT.run(conn, contact=contact_id, officer=officer_id, now=now)
     if found.unit_id is not None:
         role = _ROLE.first(conn, officer=officer_id, unit=found.unit_id, as_role=found.role)
@@ -323,8 +338,23 @@ def accept(conn: Connection, found: InviteRow, contact_id: int, name: str | None
     return officer_id
 
 
-def sign_out(conn: Connection, contact_id: int) -> None:
-    """The contact is no officer's any more (idle too long, or signed out); a new link brings it back."""
+_HELD = Prepared(
+    sa.select(officer_contacts.c.officer_id, contact_person.c.person_id)
+    .select_from(officer_contacts.join(contact_person, contact_person.c.contact_id == officer_contacts.c.contact_id))
+    .where(officer_contacts.c.contact_id == sa.bindparam("contact"))
+    .order_by(contact_person.c.person_id)
+)
+
+
+def sign_out(conn: Connection, contact_id: int, now: datetime | None = None) -> None:
+    """The contact is no officer's any more (idle too long, or signed out); a new link brings it back.
+
+    Whose citizen's chat it was goes into the audit trail, once: see :func:`is_own`.
+    """
+    for held in _HELD.all(conn, contact=contact_id):
+        if not _noted(conn, held.officer_id, held.person_id):
+            subject = f"person:{held.person_id}"
+            audit.write(conn, f"officer:{held.officer_id}", _SELF, subject, now or datetime.now(UTC))
     _DROP_CONTACT.run(conn, contact=contact_id)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import pytest
 
+from dialogs import places
 from dialogs.model import Pressed
-from storage import assessments, audit, codes, conversations, erasure, officers, reviews, units
+from storage import assessments, audit, codes, conversations, erasure, officers, people, reviews, seasons, units
 from storage.base import Connection
 from storage.reviews import last
 from tests.support.world import Chat, World
@@ -562,6 +565,57 @@ def test_nobody_decides_their_own(world: World) -> None:
     officer.types(code).sees("Mã hồ sơ")
     officer.types("/duyet").sees("Hàng đợi")
     assert status(world, code) == "submitted"
+
+
+def test_a_resume_code_on_the_officers_phone_makes_it_their_own(world: World) -> None:
+    citizen, code = dossier(world, name="Trần Thị Hoa")
+    officer = world.officer()
+    officer.types(f"/duyet {code}").sees("cùng họ tên với anh/chị").sees_not("là của chính")
+    with world.write() as conn:
+        chat = conversations.peek(conn, citizen.account, citizen.address)
+        assert chat is not None and chat.person is not None
+        resume = people.new_resume_code(conn, chat.person.id, world.now)
+    officer.types(resume)
+    officer.types(f"/duyet {code}").sees("là của chính")
+    assert status(world, code) == "submitted"
+
+
+def test_another_name_is_no_namesake(world: World) -> None:
+    dossier(world)
+    world.officer().types("/duyet").sees("Nguyễn Văn Hùng").sees_not("cùng họ tên")
+
+
+def test_who_comes_back_on_another_phone_is_still_the_same_human(world: World) -> None:
+    with world.write() as conn:
+        place = units.by_code(conn, "06685")
+        assert place is not None
+        invite = officers.invite(conn, place.id, "reviewer", world.now, "test", "Cán bộ Hội")
+    first = world.chat(profile="web").opens(codes.payload(invite)).presses("accept")
+    code = first.joins(name="Trần Thị Hoa").submits("tot")
+    with world.write() as conn:
+        (officer_id,) = officers.named(conn, "Cán bộ Hội")
+        link = officers.link(conn, officer_id, world.now, "test")
+    world.passes(hours=13)
+    first.opens().types("/hangdoi").sees("dành cho cán bộ Hội")
+    again = world.citizen().opens(codes.payload(link))
+    again.types(f"/duyet {code}").sees("là của chính")
+    assert status(world, code) == "submitted"
+
+
+def test_last_years_dossier_is_decided_in_last_years_window(world: World) -> None:
+    _citizen, code = dossier(world)
+    officer = world.officer()
+    world.now = datetime(2027, 1, 4, 2, tzinfo=UTC)
+    officer.types(f"/duyet {code}").presses("approve").sees("đến hết ngày 31/12/2026")
+    assert status(world, code) == "submitted"
+    with world.write() as conn:
+        province = units.by_code(conn, "22")
+        assert province is not None
+        longer = replace(seasons.default_windows(2026), decision_to=date(2027, 1, 31))
+        seasons.set_windows(conn, province.id, longer)
+    places._known.clear()
+    officer.presses("approve").sees("đạt, 100/100")
+    world.recounted()
 
 
 def test_another_commune_is_out_of_scope(world: World) -> None:
