@@ -415,7 +415,7 @@ def _leave(conn: Connection, account: str, address: str) -> None:
     """ "Không phải tôi": the browser forgets its cookie, so nothing is sent to that address any more."""
     chat = conversations.open_chat(conn, account, address)
     if chat is not None:
-        officers.sign_out(conn, chat.contact_id)
+        officers.sign_out(conn, chat.contact_id, _now())
         conversations.speak_as(conn, chat.contact_id, None)
         conversations.erase_history(conn, chat.contact_id)
         people.leave(conn, chat.contact_id)

@@ -121,7 +121,7 @@ def _turn(conn: Connection, chat: Chat, incoming: Incoming, rules: Rules) -> Tur
     if chat.officer_id is not None:
         idle = incoming.capabilities.officer_idle_hours
         if idle is not None and (incoming.at - chat.used_at).total_seconds() > idle * 3600:
-            officers.sign_out(conn, chat.contact_id)
+            officers.sign_out(conn, chat.contact_id, incoming.at)
             conversations.drop_fleeting(conn, chat.contact_id)
         else:
             officer = officers.of_contact(conn, chat.contact_id)

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy.engine import Engine
+
 from dialogs.model import (
     FULL,
     PLAIN,
@@ -36,7 +38,7 @@ from dialogs.model import (
 from dialogs.states import Rules
 from dialogs.turn import Taken, rescue_turn, take_turn
 from storage import codes, conversations, evidence, officers, outbox, units
-from storage.engine import Engine, reading, writing
+from storage.engine import reading, writing
 from storage.recount import check
 
 START = datetime(2026, 10, 5, 2, 0, tzinfo=UTC)  # 9:00 in Vietnam, every window open
