@@ -94,7 +94,7 @@ def _code_in(turn: Turn, state: object, text: str) -> codes.Code | None:
     (raises ``Refused``).
     """
     meant = len(text) <= 60 and _CODE_LIKE.match(fold(text)) is not None
-    if isinstance(state, Home | joining.ChooseFound) and turn.chat.person is None:
+    if isinstance(state, Home | joining.ChooseFound | joining.ConfirmUnit) and turn.chat.person is None:
         found = codes.find(text) if len(text) <= PASTED else None
         return _lenient(text) if found is None and meant else found
     if not meant:

@@ -72,7 +72,7 @@ def show(state: Home, view: View) -> Screen:
         return Screen("\n".join(lines), tuple(choices), title=_("home.officer", name=view.officer))
     if view.standing is not None:
         return Screen("\n".join(lines), tuple(choices), title=_("home.greeting", name=view.name))
-    return Screen(_("home.stranger"), title=_("home.title"), input="text")
+    return Screen(_("home.stranger"), title=_("home.title"), input="unit")
 
 
 def take(turn: Turn, state: Home, view: View, act: Act) -> Next:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -13,10 +14,11 @@ from dialogs.text import BACK, NAME_LIMIT, initial_form, one_line, phone
 from locales import FORMS, _, voice
 from storage import assessments, audit, codes, conversations, erasure, evidence, outbox, people, units
 from storage.base import Refused
-from storage.units import UnitRow
+from storage.units import Place, UnitRow
 
 CONSENT_VERSION = "2026-11"
 MOST_FOUND = 6
+MOST_OLD = 3  # of them, places to keep for names of before July 2025
 KEEP_YEARS = 5
 
 
@@ -144,6 +146,11 @@ def scan(turn: Turn, code: codes.UnitCode) -> Next:
     unit = units.by_code(turn.conn, code.body, code.vintage)
     if unit is None:
         raise Refused("unit_unknown", code=codes.printed(code))
+    return _come_to(turn, unit)
+
+
+def _come_to(turn: Turn, unit: UnitRow) -> Next:
+    """To a unit of today; from a closed one to its successor, or to the question which."""
     if unit.valid_to is not None:
         sole = units.sole_successor(turn.conn, unit)
         if sole is None:
@@ -154,12 +161,32 @@ def scan(turn: Turn, code: codes.UnitCode) -> Next:
 
 def look_for(turn: Turn, text: str) -> Next:
     """Find units by a name as typed; one result is confirmed, several are offered."""
-    found = [each for each in units.search(turn.conn, text, limit=MOST_FOUND + 1) if each.unit.level >= 2]
+    bare = units.by_code(turn.conn, text) if _BARE_CODE.fullmatch(text) else None
+    if bare is not None:  # the letter is missing: the name, asked next, takes its place
+        return _come_to(turn, bare)
+    found = _found(turn, text)
     if len(found) == 1:
-        return _arrive(turn, found[0].unit)
+        return _come_to(turn, found[0].unit)
     if found:
         return Next(ChooseFound(one_line(text)))
     return Next(_somewhere(turn), _("join.not_found", text=one_line(text, 40)))
+
+
+_BARE_CODE = re.compile(r"\d{5}")
+
+
+def _found(turn: Turn, text: str) -> list[Place]:
+    """Units of today by name, then those of before July 2025: people know their commune by the name it had."""
+    now = [each for each in units.search(turn.conn, text, limit=MOST_FOUND + 1) if each.unit.level >= 2]
+    offered = {each.unit.id for each in now}
+    old = []
+    for each in units.search(turn.conn, text, limit=MOST_FOUND, vintage=codes.PRE_2025):
+        today = units.sole_successor(turn.conn, each.unit)
+        if today is None or today.id not in offered:  # Hồng Gai is Hồng Gai: named once
+            old.append(each)
+            offered.update({today.id} if today else ())
+    kept = now[: max(MOST_FOUND - len(old), MOST_FOUND - MOST_OLD)]
+    return [*kept, *old[: MOST_FOUND - len(kept)]]
 
 
 def _somewhere(turn: Turn) -> object:
@@ -196,8 +223,7 @@ def load(turn: Turn, state: object) -> View:
             )
             return View(old=places.place(conn, closed), found=found)
         case ChooseFound(text):
-            hits = [each for each in units.search(conn, text, limit=MOST_FOUND + 1) if each.unit.level >= 2]
-            return View(found=tuple(Found(each.unit.id, ", ".join(each.parts)) for each in hits[:MOST_FOUND]))
+            return View(found=tuple(Found(each.unit.id, _label(each)) for each in _found(turn, text)))
     unit = places.here(turn, state.unit)  # type: ignore[attr-defined]
     settings = places.settings(turn, unit)
     year = places.today(turn).year
@@ -218,6 +244,11 @@ def load(turn: Turn, state: object) -> View:
     return view
 
 
+def _label(place: Place) -> str:
+    name = ", ".join(place.parts)
+    return _("join.former", unit=name) if place.unit.valid_to is not None else name
+
+
 def show(state: object, view: View) -> Screen:
     """One question a screen."""
     match state:
@@ -226,7 +257,10 @@ def show(state: object, view: View) -> Screen:
                 _("join.confirm_old", old=view.old, unit=view.place) if view.old else _("join.confirm", unit=view.place)
             )
             return Screen(
-                text, (Choice("yes", _("join.yes"), "main"), Choice("no", _("join.no"))), title=_("home.title")
+                text,
+                (Choice("yes", _("join.yes"), "main"), Choice("no", _("join.no"))),
+                title=_("home.title"),
+                input="unit",
             )
         case ChooseSuccessor():
             choices = [
@@ -238,7 +272,7 @@ def show(state: object, view: View) -> Screen:
             return Screen(
                 _("join.found", text=text),
                 (*choices, Choice("no", _("join.none_of_these"), "quiet")),
-                input="text",
+                input="unit",
             )
         case MoveUnit():
             return Screen(
@@ -294,8 +328,8 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
         case ((ConfirmUnit() | ChooseSuccessor() | ChooseFound()), Pressed("no")):
             return Next(_somewhere(turn), _("join.other_unit"))
         case ((ChooseSuccessor() | ChooseFound()), Pressed(choice)) if choice.startswith("unit:"):
-            return _arrive(turn, places.here(turn, int(choice.removeprefix("unit:"))))
-        case (ChooseFound(), Typed(text)):
+            return _come_to(turn, places.here(turn, int(choice.removeprefix("unit:"))))
+        case ((ConfirmUnit() | ChooseFound()), Typed(text)):
             return look_for(turn, text)
         case (MoveUnit(unit), Pressed("move")):
             return _move(turn, unit)

@@ -183,7 +183,8 @@ class Screen:
     ``title`` is shown bold above the text; ``note`` is one line above everything (what just happened, or help);
     ``progress`` (done, of) draws a bar where a channel can. ``input`` tells the keyboard: ``none`` (choices only;
     typing still works),
-    ``text``, ``name``, ``year``, ``tel``, ``photo`` (pictures are welcome, text too).
+    ``unit`` (a commune's name may be typed), ``text``, ``name``, ``year``, ``tel``, ``photo`` (pictures are
+    welcome, text too).
     ``number`` is given by the turn; ``notice`` screens stand beside the open question and have no number (0).
     """
 

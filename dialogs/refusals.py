@@ -11,11 +11,8 @@ from locales import _, clock
 from storage import units
 from storage.base import Refused
 
-# After these the person may need a human: the unit's contact is named.
-_WITH_CONTACT = frozenset({
-    "assessment_state", "assessment_closed", "assessment_gone", "invite_wrong", "invite_used", "invite_over",
-    "out_of_scope", "own_dossier", "resume_locked", "resume_wrong", "unit_unknown",
-})  # fmt: skip
+# What the person mends alone, with the next tap: nobody need be called.
+_BY_ONESELF = frozenset({"evidence_full", "evidence_no_pictures", "evidence_no_text", "reason_missing", "reason_short"})
 
 
 def sentence(turn: Turn, refused: Refused) -> str:
@@ -32,11 +29,8 @@ def sentence(turn: Turn, refused: Refused) -> str:
     if code == "code_wrong":
         code = f"code_wrong_{facts['why']}"
     text = _(f"refused.{code}", **facts)
-    if refused.code in _WITH_CONTACT:
-        asked = _contact(turn)
-        if asked:
-            text = f"{text} {asked}"
-    return text
+    asked = "" if refused.code in _BY_ONESELF else _contact(turn)
+    return f"{text} {asked}" if asked else text
 
 
 def _contact(turn: Turn) -> str:

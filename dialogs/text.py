@@ -70,7 +70,7 @@ def choice_typed(screen: Screen, text: str) -> str | None:
         named = re.compile(rf"(?:cau|question) {int(question.group(1))}(?!\d)")
         about = [id for label, id in labels if named.search(label)]
         return about[0] if len(about) == 1 else None
-    if screen.input != "none" or len(folded) < 3:
+    if screen.input not in ("none", "unit") or len(folded) < 3:
         return None
     begun = [id for label, id in labels if label.startswith(folded + " ")]
     return begun[0] if len(begun) == 1 else None

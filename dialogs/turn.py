@@ -258,6 +258,8 @@ def _help_line(now: Screen) -> str:
     back = count < len(now.choices)
     if count == 0:
         return _("turn.help.text")
+    if count == 1:
+        return _("turn.help.one")
     return _("turn.help.number_back" if back else "turn.help.number", most=count)
 
 

@@ -6,6 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
+from urllib.parse import urlsplit
 
 import qrcode  # type: ignore[import-untyped]
 from PIL import Image
@@ -146,7 +147,9 @@ def _square(canvas: Canvas, unit: PosterUnit, payload: str) -> None:
             x = run + 1
     canvas.setFillColor(BLACK)
     canvas.drawPath(path, stroke=0, fill=1)
-    _centred(canvas, _("poster.or_type"), top - side - 1 * mm, (13, 12), 1, colour=MUTED)
+    site = urlsplit(payload).netloc
+    how = _("poster.or_type_at", site=site) if site else _("poster.or_type")
+    _centred(canvas, how, top - side - 1 * mm, (13, 12, 11, 10), 1, colour=MUTED)
     _centred(canvas, unit.code, top - side - 13.5 * mm, (34, 28, 24), 1, bold=True, colour=BLUE)
 
 

@@ -53,7 +53,10 @@ def open_engine(url: str, *, pool: int = 4) -> Engine:
 
 def _open_sqlite(url: sa.URL) -> Engine:
     if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        path = Path(url.database)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.touch(mode=0o600)  # names and telephone numbers: nobody else's on this machine
     engine = sa.create_engine(
         url,
         # pysqlite's own transactions commit a savepoint's RELEASE unless BEGIN was said explicitly: switch them off

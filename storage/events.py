@@ -14,6 +14,7 @@ import psycopg
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
+from storage import codes
 from storage.base import BigId, Connection, Prepared, UtcTime, table_of
 
 
@@ -35,13 +36,23 @@ class FailedEvent(SQLModel, table=True):
 failed_events = table_of(FailedEvent)
 
 # Codes that open something, and numbers that may be a personal id: masked before an event is kept.
-_CODES = re.compile(r"(?i)\b(TL|MT)[\s\-._]*[0-9A-Z][0-9A-Z\s\-._]{8,40}")
+# As printed: TL in four groups of four, MT in four of five; one sign may stand between groups, and a digit is in it.
+_CODES = re.compile(
+    r"(?i)\b(TL|MT)[ \-._]{0,3}(?=[^\n]{0,30}\d)"
+    r"(?:[0-9A-Z]{4}(?:[ \-._]?[0-9A-Z]{4}){3}|[0-9A-Z]{5}(?:[ \-._]?[0-9A-Z]{5}){3})(?![0-9A-Z])"
+)
 _NUMBERS = re.compile(r"\b\d{9,12}\b")
 
 
 def masked_codes(text: str) -> str:
-    """The text without resume codes and invites: whoever reads the history later cannot use them."""
-    return _CODES.sub(lambda found: found.group(1).upper() + "-••••", text)
+    """The text without resume codes and invites: whoever reads the history later cannot use them.
+
+    A secret spaced in another way, but still read as a code, takes the whole text with it.
+    """
+    plain = _CODES.sub(lambda found: found.group(1).upper() + "-••••", text)
+    if isinstance(codes.find(plain), codes.ResumeCode | codes.InviteCode):
+        return "••••"
+    return plain
 
 
 def masked(raw: str) -> str:

@@ -223,3 +223,19 @@ def test_a_repeated_event_has_one_effect(world: World) -> None:
     assert citizen.last.repeat
     assert citizen.screen is shown
     citizen.does(Opened(""), event="again").sees("có đồng ý không ạ?")
+
+
+def test_a_commune_is_found_by_the_name_it_had(world: World) -> None:
+    former = "Phường Bạch Đằng, Thành phố Hạ Long, Tỉnh Quảng Ninh (tên cũ)"
+    citizen = world.citizen().opens().types("Phường Bạch Đằng, Thành phố Hạ Long").presses(former)
+    citizen.sees("Phường Bạch Đằng, Thành phố Hạ Long, Tỉnh Quảng Ninh")
+    assert {choice.id for choice in citizen.screen.choices} & {"yes", "no"}
+
+
+def test_at_the_first_question_another_commune_may_be_typed(world: World) -> None:
+    citizen = world.citizen().opens("DV06685K").types("DV 06658-K").sees("có lẽ nhầm một chữ số", "Phường Hồng Gai")
+    citizen.types("phường Bãi Cháy, Quảng Ninh").sees("Phường Bãi Cháy").types("đúng").sees("có đồng ý không ạ?")
+
+
+def test_a_code_without_its_letter_is_asked_by_name(world: World) -> None:
+    world.citizen().opens().types("06685").sees("Phường Hồng Gai, Thành phố Quảng Ninh — đúng không ạ?")

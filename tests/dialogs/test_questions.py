@@ -100,7 +100,7 @@ def test_back_skip_pause_and_jump(world: World) -> None:
     for _n in range(9):
         citizen.presses("dat")
     citizen.sees("Xem lại phiếu").presses("Sửa câu khác").presses("Câu 7:").sees("Câu 7/10").presses("kha")
-    citizen.sees("Xem lại phiếu", "7. Tính toán, cải tiến công việc: Khá, 8 điểm")
+    citizen.sees("Xem lại phiếu", "Câu 7. Tính toán, cải tiến công việc: Khá, 8 điểm")
 
 
 def test_typed_answers_match_number_and_label_with_and_without_accents(world: World) -> None:
@@ -128,7 +128,7 @@ def test_a_form_with_gaps_cannot_be_handed_in(world: World) -> None:
     citizen = started(world)
     for _n in range(9):
         citizen.presses("dat")
-    citizen.presses("skip").sees("Còn 1 câu chưa trả lời", "10. Hợp tác, chia sẻ: chưa trả lời")
+    citizen.presses("skip").sees("Còn 1 câu chưa trả lời", "Câu 10. Hợp tác, chia sẻ: chưa trả lời")
     assert all(choice.id != "hand_in" for choice in citizen.screen.choices)
     citizen.presses("Trả lời câu 10").presses("dat").presses("Nộp phiếu")
 

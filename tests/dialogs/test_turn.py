@@ -189,3 +189,18 @@ def test_outside_the_window_nothing_is_decided_but_may_be_returned(world: World)
         officer.presses(officer.screen.choices[0].id)
         assert officer.acts < 12, officer.read_out()
     officer.sees("mở từ ngày 01/10/2026")
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("Mã: TL-CM35-FKK4-0047-T57H.\nÔng/bà chép lại", "Mã: TL-••••.\nÔng/bà chép lại"),
+        ("tl cm35 fkk4 0047 t57h", "TL-••••"),
+        ("T L C M 3 5 F K K 4 0 0 4 7 T 5 7 H", "••••"),
+        ("https://x.vn/chat#q=MT9TBMXF425PPRQHR4KVS8", "https://x.vn/chat#q=MT-••••"),
+        ("tl cau hoi so 5 giup toi voi nhe", "tl cau hoi so 5 giup toi voi nhe"),
+        ("TL: tôi đã nộp HS-2026-7K3QD", "TL: tôi đã nộp HS-2026-7K3QD"),
+    ],
+)
+def test_masking_takes_secrets_and_nothing_else(said: str, kept: str) -> None:
+    assert events.masked_codes(said) == kept
