@@ -62,6 +62,13 @@ def catalogue(language: str) -> gettext.NullTranslations:
         return gettext.GNUTranslations(file)
 
 
+@lru_cache(maxsize=len(LANGUAGES))
+def _sentences(language: str) -> dict[str, str]:
+    """The catalogue as a plain dictionary: a screen takes a dozen look-ups."""
+    found: dict[str, str] = catalogue(language)._catalog  # type: ignore[attr-defined]
+    return {key: text for key, text in found.items() if key}
+
+
 def compile_catalogue(source: Path, compiled: Path) -> None:
     """Write the ``.mo`` beside a ``.po`` (atomically: two processes may start at once)."""
     import os
@@ -83,18 +90,21 @@ def _(key: str, /, **fields: object) -> str:
     An unknown key is an error (``LookupError``): the catalogues are checked for completeness by the tests.
     """
     to = _voice.get()
-    text = catalogue(to.language).gettext(key)
-    if text is key:
+    text = _sentences(to.language).get(key)
+    if text is None:
         raise LookupError(f"no sentence {key!r} in locales/{to.language}")
     if "{" not in text:
         return text
-    return text.format(you=you(), You=you().capitalize(), **fields)
+    if "ou}" in text:  # {you} or {You}
+        form = you()
+        return text.format(you=form, You=form.capitalize(), **fields)
+    return text.format(**fields)
 
 
 def you() -> str:
     """The form of address in force: ``ông/bà``, ``anh/chị``, ``bạn`` or ``you``."""
     to = _voice.get()
-    return catalogue(to.language).gettext(f"form.{to.form}")
+    return _sentences(to.language)[f"form.{to.form}"]
 
 
 def number(value: float | Decimal, places: int = 0) -> str:

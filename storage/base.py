@@ -104,9 +104,9 @@ class Prepared:
     def all(self, conn: Connection, **values: Any) -> list[Any]:
         """Every row, as named tuples of the statement's columns."""
         cursor, plan = self._cursor(conn, values)
-        rows = [plan.row(found) for found in cursor.fetchall()]
+        found = cursor.fetchall()
         cursor.close()
-        return rows
+        return list(map(plan.row, found)) if found else []
 
     def first(self, conn: Connection, **values: Any) -> Any | None:
         """The first row, or ``None``."""
@@ -132,7 +132,7 @@ class Prepared:
 class _Plan:
     """SQL, how arguments go in, how rows come out, for one dialect."""
 
-    __slots__ = ("_make", "_named", "_outs", "_slots", "sql")
+    __slots__ = ("_converts", "_given", "_make", "_named", "_outs", "_slots", "row", "sql")
 
     def __init__(self, clause: sa.Executable, dialect: Dialect) -> None:
         compiled: Any = clause.compile(dialect=dialect)  # type: ignore[attr-defined]
@@ -142,14 +142,19 @@ class _Plan:
         self._named = not compiled.positional
         names = list(compiled.params) if self._named else list(compiled.positiontup)
         converts = dict(compiled._bind_processors)
-        # name, value where none is given, converter: in the order that the driver wants
-        self._slots = [(name, compiled.params[name], converts.get(name)) for name in names]
+        # name, and the value where none is given, in the order that the driver wants
+        self._slots = [(name, compiled.params[name]) for name in names]
+        self._given = frozenset(names)
+        self._converts = [(place, converts[name]) for place, name in enumerate(names) if name in converts]
         columns = list(compiled._result_columns or ())
         self._outs: list[tuple[int, Any]] = []
         for position, column in enumerate(columns):
-            out = column.type.dialect_impl(dialect).result_processor(dialect, None)
-            if isinstance(column.type, sa.TypeDecorator):
+            if isinstance(column.type, UtcTime) and dialect.name == "sqlite":
+                out: Any = datetime.fromisoformat  # what process_result_value does, without the way there
+            elif isinstance(column.type, sa.TypeDecorator):
                 out = column.type.result_processor(dialect, None)
+            else:
+                out = column.type.dialect_impl(dialect).result_processor(dialect, None)
             if out is not None:
                 self._outs.append((position, out))
         self._make: Any = (
@@ -157,27 +162,23 @@ class _Plan:
             if columns
             else tuple
         )
+        self.row: Any = self._converted if self._outs else self._make
 
     def arguments(self, values: dict[str, Any]) -> Any:
-        made = []
-        used = 0
-        for name, value, convert in self._slots:
-            if name in values:
-                value = values[name]
-                used += 1
-            made.append(value if convert is None or value is None else convert(value))
-        if used < len(values):
-            unknown = values.keys() - {name for name, _, _ in self._slots}
-            if unknown:
-                raise TypeError(f"no parameter {sorted(unknown)} in {self.sql}")
+        if not values.keys() <= self._given:
+            raise TypeError(f"no parameter {sorted(values.keys() - self._given)} in {self.sql}")
+        get = values.get
+        made = [get(name, value) for name, value in self._slots]
+        for place, convert in self._converts:
+            if made[place] is not None:
+                made[place] = convert(made[place])
         if self._named:
             return {slot[0]: value for slot, value in zip(self._slots, made, strict=True)}
         return made
 
-    def row(self, found: Any) -> Any:
-        if self._outs:
-            found = list(found)
-            for position, out in self._outs:
-                if found[position] is not None:
-                    found[position] = out(found[position])
+    def _converted(self, found: Any) -> Any:
+        found = list(found)
+        for position, out in self._outs:
+            if found[position] is not None:
+                found[position] = out(found[position])
         return self._make(found)
