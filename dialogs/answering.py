@@ -85,6 +85,20 @@ def changed(turn: Turn, row: AssessmentRow) -> Sheet:
     return sheet(turn, row)
 
 
+def answered(turn: Turn, before: Sheet, indicator: str, level: str) -> Sheet:
+    """The sheet after the citizen gave a level (:func:`storage.assessments.answer`), worked out and not read again:
+    giving a level is the commonest act of all."""
+    earlier = before.answers.get(indicator)
+    answer = earlier
+    if earlier is None or earlier.level != level:
+        answer = AnswerRow(indicator, level, None, None, earlier.return_reason if earlier else None, turn.now)
+    assert answer is not None
+    answers = dict(sorted({**before.answers, indicator: answer}.items()))
+    pieces = [piece for found in before.evidence.values() for piece in found]
+    made = turn.memo["sheet", before.row.id] = _sheet(before.row, before.criteria, answers, pieces)
+    return made
+
+
 # ------------------------------------------------------------------------------------------ as the citizen may see it
 
 _DECIDED = ("approved", "not_met", "returned")

@@ -525,7 +525,7 @@ def _take_question(turn: Turn, state: Asking, sheet: Sheet, act: Act) -> Next:
     match act:
         case Pressed(level) if level in [option.level for option in indicator.options]:
             assessments.answer(turn.conn, state.assessment, indicator.id, level, turn.actor, turn.now)
-            after = answering.changed(turn, sheet.row)
+            after = answering.answered(turn, sheet, indicator.id, level)
             if indicator.id in after.missing:
                 return Next(Evidencing(state.assessment, indicator.id))
             return _onward(after, indicator.id, _said(after, indicator))
@@ -691,7 +691,7 @@ def _take_lowering(turn: Turn, state: Lowering, sheet: Sheet, act: Act) -> Next:
         case Pressed("lower"):
             option = criteria.highest_level_without_evidence(indicator)
             assessments.answer(turn.conn, state.assessment, indicator.id, option.level, turn.actor, turn.now)
-            after = answering.changed(turn, sheet.row)
+            after = answering.answered(turn, sheet, indicator.id, option.level)
             return _onward(after, indicator.id, _said(after, indicator))
         case Pressed("later"):
             note = _("evidence.later_done", n=answering.position(sheet.criteria, indicator.id))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dialogs import questions
+from dialogs import answering, questions
 from dialogs.model import Pressed
 from dialogs.states import Turn, decode_state
 from storage import assessments, conversations, reviews
@@ -161,6 +161,32 @@ def test_what_no_dialog_takes_is_answered_kindly(world: World) -> None:
     ):
         citizen.sends_other(kind).sees(words, "Câu 1/10")
     citizen.types("/khongcolenh").sees("không có lệnh này", "Câu 1/10")
+
+
+def test_the_sheet_worked_out_is_the_sheet_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = []
+    worked_out = answering.answered
+
+    def both(turn: Turn, before: answering.Sheet, indicator: str, level: str) -> answering.Sheet:
+        made = worked_out(turn, before, indicator, level)
+        assert made == answering.read(turn.conn, before.row)
+        compared.append(indicator)
+        return made
+
+    monkeypatch.setattr(answering, "answered", both)
+    officer = world.officer()
+    citizen = started(world)
+    for levels in (["tot", "kha"] * 5, ["dat"] * 10, ["kha"] * 10):
+        for level in levels:
+            citizen.presses(level)
+            if citizen.screen.title.startswith("Minh chứng"):
+                citizen.types("Lớp tập huấn tháng 9 ở nhà văn hóa")
+            if citizen.screen.title.startswith("Xem lại phiếu"):
+                citizen.presses("Sửa câu khác").presses("Câu 1:")
+    assert len(compared) == 30
+    citizen.types("/hoso").presses("go_on").presses("hand_in").presses("submit")
+    officer.types("/queue").presses(officer.screen.choices[0].id)
+    world.recounted()
 
 
 def test_a_state_unknown_after_a_deploy_falls_back_to_home_with_the_draft_intact(world: World) -> None:
