@@ -42,7 +42,7 @@ class Sheet:
 
 def read(conn: Connection, row: AssessmentRow) -> Sheet:
     """Read an assessment under the criteria version it was filed under."""
-    filed = places.criteria_of(row)
+    filed = places.criteria_of(conn, row)
     return _sheet(row, filed, assessments.answers_of(conn, row.id), evidence.all_of(conn, row.id))
 
 

@@ -121,7 +121,7 @@ def load(turn: Turn, state: object) -> Opened | Closed | Done:
         review,
         row.code,
         person.name,
-        places.criteria_of(row).max_total,
+        places.criteria_of(turn.conn, row).max_total,
         turn.rules.undo_seconds,
         turn.now >= review.undo_until,
     )

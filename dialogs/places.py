@@ -114,6 +114,24 @@ def current_criteria() -> CriteriaSet:
     return criteria.builtin(CRITERIA_ID)
 
 
-def criteria_of(row: AssessmentRow) -> CriteriaSet:
-    """The set that an assessment was filed under."""
-    return criteria.builtin(row.criteria_id, row.criteria_version)
+def criteria_of(conn: Connection, row: AssessmentRow) -> CriteriaSet:
+    """The set that an assessment was filed under, in the words of its province where that has active local wording."""
+    if not _provinces_with_wording():
+        return criteria.builtin(row.criteria_id, row.criteria_version)
+    unit = units.by_id(conn, row.unit_id)
+    steps = unit.path.split("/") if unit is not None else []
+    return _worded(row.criteria_id, row.criteria_version, steps[1] if len(steps) > 1 else "")
+
+
+@lru_cache(maxsize=1)
+def _provinces_with_wording() -> frozenset[str]:
+    return frozenset(each.province for each in criteria.overlays() if each.status == "active")
+
+
+@lru_cache(maxsize=256)
+def _worded(id: str, version: str, province: str) -> CriteriaSet:
+    filed = criteria.builtin(id, version)
+    for each in criteria.overlays():
+        if each.status == "active" and (each.province, each.base, each.base_version) == (province, id, version):
+            return criteria.with_overlay(filed, each)
+    return filed

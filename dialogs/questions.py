@@ -109,7 +109,7 @@ def begin(turn: Turn, assessment_id: int, note: str = "") -> Next:
 
 def asks(row: AssessmentRow, indicator: str) -> bool:
     """Is there such a question on the form?"""
-    return any(each.id == indicator for each in places.criteria_of(row).indicators)
+    return any(each.id == indicator for each in criteria.builtin(row.criteria_id, row.criteria_version).indicators)
 
 
 def mend(turn: Turn, row: AssessmentRow, indicator: str) -> Next:

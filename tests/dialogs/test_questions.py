@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from dialogs import answering, questions
+import criteria
+from dialogs import answering, places, questions
 from dialogs.model import Pressed
 from dialogs.states import Turn, decode_state
 from storage import assessments, conversations, reviews
@@ -187,6 +189,20 @@ def test_the_sheet_worked_out_is_the_sheet_read(world: World, monkeypatch: pytes
     citizen.types("/hoso").presses("go_on").presses("hand_in").presses("submit")
     officer.types("/queue").presses(officer.screen.choices[0].id)
     world.recounted()
+
+
+@pytest.mark.parametrize(("status", "local"), [("example", False), ("active", True)])
+def test_a_province_asks_in_its_own_words_where_they_are_active(
+    world: World, monkeypatch: pytest.MonkeyPatch, status: str, local: bool
+) -> None:
+    (shipped,) = (each for each in criteria.overlays() if each.province == "22")
+    monkeypatch.setattr(criteria, "overlays", lambda: (replace(shipped, status=status),))
+    for cache in (places._provinces_with_wording, places._worded):
+        cache.cache_clear()
+        monkeypatch.setattr(places, cache.__name__, cache.__wrapped__)
+    asked = started(world).presses("kha").read_out()
+    assert "Câu 2/10" in asked
+    assert ("nuôi hàu, nuôi tôm" in asked) == local
 
 
 def test_a_state_unknown_after_a_deploy_falls_back_to_home_with_the_draft_intact(world: World) -> None:
