@@ -34,7 +34,7 @@ from dialogs.states import Next, Rules, Turn, decode_state, dialog_of, encode_st
 from dialogs.text import choice_typed, clean
 from locales import LANGUAGES, Voice, _, speaking
 from storage import conversations, events, officers, outbox, people
-from storage.base import Connection, Refused
+from storage.base import Connection, Refused, refusable
 from storage.conversations import Chat
 
 log = logging.getLogger(__name__)
@@ -210,21 +210,13 @@ def _anywhere(turn: Turn, state: Any, act: Act) -> Next | None:
 
 
 def _guarded(turn: Turn, state: Any, work: Callable[[], Next | None]) -> Next | None:
-    """A refusal changes nothing, also when it comes after the first write; the same screen says why.
-
-    Any other error goes on as it is: the whole turn is rolled back, and with it the savepoint.
-    """
-    cursor = turn.conn.connection.dbapi_connection.cursor()  # type: ignore[union-attr]
-    cursor.execute("SAVEPOINT act")
+    """A refusal changes nothing, also when it comes after the first write; the same screen says why."""
     try:
-        step = work()
+        with refusable(turn.conn):
+            return work()
     except Refused as refused:
-        cursor.execute("ROLLBACK TO SAVEPOINT act")
         turn.memo.clear()
-        step = Next(state, refusals.sentence(turn, refused))
-    cursor.execute("RELEASE SAVEPOINT act")
-    cursor.close()
-    return step
+        return Next(state, refusals.sentence(turn, refused))
 
 
 def _to_dialog(turn: Turn, state: Any, view: Any, now: Screen, act: Act) -> Next:

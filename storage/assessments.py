@@ -21,7 +21,6 @@ from storage.people import PersonRow, people
 from storage.units import Unit
 
 STATUSES = ("registered", "draft", "submitted", "returned", "approved", "not_met", "withdrawn")
-OPEN = frozenset({"registered", "draft", "submitted", "returned", "withdrawn"})  # undecided: moves with its person
 EDITABLE = frozenset({"draft", "returned"})
 
 # (status, event) -> status. Everything else is refused.

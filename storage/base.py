@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import namedtuple
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Dialect
 from sqlmodel import SQLModel
 
-__all__ = ["BigId", "Connection", "Prepared", "Refused", "UtcTime", "metadata", "table_of", "utc"]
+__all__ = ["BigId", "Connection", "Prepared", "Refused", "UtcTime", "metadata", "refusable", "table_of", "utc"]
 
 metadata = SQLModel.metadata
 # Names that Alembic can rely on, on both databases.
@@ -77,6 +79,24 @@ def table_of(model: type[SQLModel]) -> sa.Table:
     table = sa.inspect(model).local_table
     assert isinstance(table, sa.Table)
     return table
+
+
+@contextmanager
+def refusable(conn: Connection) -> Iterator[None]:
+    """A refusal (:class:`Refused`) in this block takes back what the block wrote, and goes on to the caller.
+
+    Any other error goes on as it is: the whole turn is rolled back then, and this savepoint with it.
+    """
+    cursor = conn.connection.dbapi_connection.cursor()  # type: ignore[union-attr]
+    cursor.execute("SAVEPOINT act")
+    try:
+        yield
+    except Refused:
+        cursor.execute("ROLLBACK TO SAVEPOINT act")
+        cursor.execute("RELEASE SAVEPOINT act")
+        raise
+    cursor.execute("RELEASE SAVEPOINT act")
+    cursor.close()
 
 
 class Prepared:

@@ -10,7 +10,6 @@ from sqlmodel import Field, SQLModel
 
 from storage.base import BigId, Connection, Prepared, Refused, UtcTime, table_of
 
-KINDS = ("text", "photo", "certificate", "link", "officer_confirmation")
 PICTURE_KINDS = ("photo", "certificate")
 MOST_PICTURES = 8  # for one answer
 MOST_TEXTS = 4

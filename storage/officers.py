@@ -361,23 +361,6 @@ def sign_out(conn: Connection, contact_id: int, now: datetime | None = None) -> 
 # ------------------------------------------------------------------------------------------ lists
 
 
-_OFFICERS_ABOVE = Prepared(
-    sa.select(officer_roles.c.officer_id, officers.c.name, officer_roles.c.role, units.c.path)
-    .select_from(
-        officer_roles.join(units, units.c.id == officer_roles.c.unit_id).join(
-            officers, officers.c.id == officer_roles.c.officer_id
-        )
-    )
-    .where(officer_roles.c.unit_id == sa.bindparam("unit"), officer_roles.c.until.is_(None))
-    .order_by(officer_roles.c.id)
-)
-
-
-def on_unit(conn: Connection, unit_id: int) -> list[tuple[int, str, str]]:
-    """Officers with a role on the unit itself: (officer id, name, role)."""
-    return [(row.officer_id, row.name, row.role) for row in _OFFICERS_ABOVE.all(conn, unit=unit_id)]
-
-
 def listing(conn: Connection) -> list[tuple[int, str, str, str, str]]:
     """Every role in force, for scripts: (officer id, name, role, unit code, unit name)."""
     rows = conn.execute(

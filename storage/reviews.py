@@ -20,7 +20,6 @@ from storage.officers import officers as officer_table
 from storage.outbox import outbox
 from storage.units import Unit
 
-DECISIONS = ("approve", "not_met", "return")
 REASON_LIMIT = 500
 
 

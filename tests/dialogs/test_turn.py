@@ -47,16 +47,14 @@ def test_when_the_current_screen_fails_too_home_is_shown(world: World, monkeypat
 
 def test_a_failed_event_is_masked_and_can_be_read_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.rescues = True
-    citizen = world.citizen().joins()
+    citizen = world.citizen().joins().presses("start").presses("kha").presses("tot").sees("Minh chứng cho câu 2")
     monkeypatch.setattr(questions, "take", lambda *_: 1 / 0)
     citizen.types("cccd của tôi 022157001234 và TL-ABC2-EFGH-JKMN-PQRS")
     with world.read() as conn:
-        failed = events.listing(conn)
-    raw = failed[-1].raw if failed else json.dumps({})
-    assert "022157001234" not in raw
-    assert "ABC2" not in raw
-    if failed:
-        assert isinstance(decode_incoming(raw).act, Typed)
+        (failed,) = events.listing(conn)
+    assert "022157001234" not in failed.raw
+    assert "ABC2" not in failed.raw
+    assert isinstance(decode_incoming(failed.raw).act, Typed)
 
 
 def test_a_failed_event_has_one_row_however_often_it_comes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +142,7 @@ def test_what_a_typed_answer_names(typed: str, chosen: str | None) -> None:
 
 
 def test_cleaning_text() -> None:
-    assert clean("  a\u202eb\x00c  d \r\n\n\n\n e ") == "abc d\n\ne" or clean("a\u202eb") == "ab"
+    assert clean("  a\u202eb\x00c  d \r\n\n\n\n e ") == "ab c d\n\ne"
     assert clean("e\u0302\u0301") == "\u1ebf"
     assert len(clean("ă" * 9000)) == 4000
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from storage.base import Connection, Prepared, metadata
+from storage.base import Connection, Prepared, Refused, metadata, refusable
 from storage.engine import TransientFailure, Turns, open_engine, open_readers, read_long, reading, writing
 
 scratch_tables = sa.MetaData()
@@ -243,3 +243,19 @@ async def test_a_long_reader_sees_one_moment_and_holds_nobody_up(engine: sa.Engi
         go_on.set()
         assert await looking == (1, 1)
     await readers.dispose()
+
+
+async def test_a_refusal_takes_back_its_own_block_and_nothing_else(engine: sa.Engine) -> None:
+    def refused_half_way(conn: Connection) -> str:
+        add.run(conn, words="before")
+        try:
+            with refusable(conn):
+                add.run(conn, words="half")
+                raise Refused("no")
+        except Refused as refused:
+            add.run(conn, words="after")
+            return refused.code
+
+    with taking(engine) as turns:
+        assert await turns.run(refused_half_way) == "no"
+    assert rows(engine) == ["after", "before"]
