@@ -30,11 +30,30 @@ class Typed:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """Pictures were sent, already stored: each is the key of an upload that this contact owns."""
+class FileRef:
+    """A picture that the channel holds and that is still to be fetched.
 
-    uploads: tuple[str, ...]
+    ``reference`` fetches it (only on the account that it came to), ``unique`` is the same whenever the same file comes,
+    ``size`` in bytes (0: unknown).
+    """
+
+    reference: str
+    unique: str
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Pictures were sent: stored already (``uploads``: keys of uploads that this contact owns), or still to be fetched
+    (``files``).
+
+    ``album`` names pictures that were sent in one go but come one by one, in any order (the channel's own name).
+    """
+
+    uploads: tuple[str, ...] = ()
     caption: str = ""
+    files: tuple[FileRef, ...] = ()
+    album: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +66,8 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Unsupported:
-    """Something that no dialog takes: ``voice``, ``sticker``, ``contact``, ``location``, ``file``, ``video``,
+    """Something that no dialog takes: ``voice``, ``sticker``, ``contact`` (somebody else's), ``location``, ``video``,
+    ``file``, ``heic``, ``pdf``, ``too_big`` (a file over 20 MB), ``edited`` (a message changed after it was sent),
     ``other``."""
 
     kind: str
@@ -55,7 +75,8 @@ class Unsupported:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """The machine has something for this contact: a job that ended (``chart``), a failed fetch, a reminder."""
+    """The machine has something for this contact: a job that ended (``chart``), a reminder; or its channel says that it
+    can(not) be written to any more (``blocked``, ``unblocked``)."""
 
     kind: str
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -132,6 +153,7 @@ def decode_incoming(text: str) -> Incoming:
     cls = ACTS[act.pop("kind")]
     if "uploads" in act:
         act["uploads"] = tuple(act["uploads"])
+        act["files"] = tuple(FileRef(**each) for each in act.get("files", ()))
     return Incoming(
         account=raw["account"],
         event=raw["event"],
@@ -161,10 +183,14 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A stored picture to show: its key in the blob store and its caption (plain text)."""
+    """A stored picture to show: its key in the blob store and its caption (plain text).
+
+    ``again``: the reader sent it in this chat, so a channel that still shows what was sent need not show it once more.
+    """
 
     key: str
     caption: str = ""
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +212,8 @@ class Screen:
     ``unit`` (a commune's name may be typed), ``text``, ``name``, ``year``, ``tel``, ``photo`` (pictures are
     welcome, text too).
     ``number`` is given by the turn; ``notice`` screens stand beside the open question and have no number (0).
+    ``protected``: it shows an officer other people's data, so a channel keeps it from being forwarded or saved, and takes
+    its pictures away when the next screen comes.
     """
 
     text: str
@@ -198,6 +226,7 @@ class Screen:
     input: str = "none"
     number: int = 0
     language: str = "vi"
+    protected: bool = False
 
 
 def encode_screen(screen: Screen) -> str:
@@ -215,11 +244,13 @@ def encode_screen(screen: Screen) -> str:
     if screen.choices:
         raw["choices"] = [[c.id, c.label, c.role] for c in screen.choices]
     if screen.pictures:
-        raw["pictures"] = [[p.key, p.caption] for p in screen.pictures]
+        raw["pictures"] = [[p.key, p.caption, True] if p.again else [p.key, p.caption] for p in screen.pictures]
     if screen.documents:
         raw["documents"] = [[d.name, d.media_type, d.content] for d in screen.documents]
     if screen.progress:
         raw["progress"] = list(screen.progress)
+    if screen.protected:
+        raw["protected"] = True
     return json.dumps(raw, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -238,4 +269,5 @@ def decode_screen(text: str) -> Screen:
         input=raw["input"],
         number=raw["number"],
         language=raw["language"],
+        protected=raw.get("protected", False),
     )

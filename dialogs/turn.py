@@ -56,12 +56,14 @@ class Told:
 class Taken:
     """What a turn did: messages for its contact, and the line of history of what was said (id, body), if kept.
 
-    ``repeat``: the event had had its turn before, nothing was done.
+    ``repeat``: the event had had its turn before, nothing was done. ``officer``: who speaks here is signed in as an
+    officer now (a channel with a menu shows the officer's).
     """
 
     told: tuple[Told, ...] = ()
     heard: tuple[int, str] | None = None
     repeat: bool = False
+    officer: bool = False
 
 
 def take_turn(conn: Connection, incoming: Incoming, rules: Rules) -> Taken:
@@ -301,7 +303,7 @@ def _tell(turn: Turn, incoming: Incoming, state: Any, screen: Screen, note: str,
     chat = turn.chat
     if note:
         screen = replace(screen, note=f"{note}\n{screen.note}" if screen.note else note)
-    screen = replace(screen, number=number, language=chat.language)
+    screen = replace(screen, number=number, language=chat.language, protected=_fleeting(state))
     conversations.save_chat(turn.conn, chat.contact_id, encode_state(state), number, incoming.at)
     body = encode_screen(screen)
     # A resume code is shown once and kept nowhere: what lies in the tables has it masked.
