@@ -212,8 +212,8 @@ class Screen:
     ``unit`` (a commune's name may be typed), ``text``, ``name``, ``year``, ``tel``, ``photo`` (pictures are
     welcome, text too).
     ``number`` is given by the turn; ``notice`` screens stand beside the open question and have no number (0).
-    ``protected``: it shows an officer other people's data, so a channel keeps it from being forwarded or saved, and takes
-    its pictures away when the next screen comes.
+    ``protected``: it shows an officer other people's data, so a channel keeps it from being forwarded or saved, and
+    takes its pictures away when the next screen comes.
     """
 
     text: str
