@@ -9,6 +9,7 @@ import signal
 
 from aiohttp import web
 
+from bot import redaction
 from bot.channels.web import WebSettings, app
 from bot.service import Parts, Service
 from bot.settings import Settings, rules
@@ -53,6 +54,7 @@ async def serve(
 def main(settings: Settings) -> None:
     """Run until the process is told to end. Exits with 1 and one line when the address is taken."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    redaction.install()
     keep = settings.keep
     parts = Parts(
         settings.storage.url,

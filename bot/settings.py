@@ -9,28 +9,32 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bot.redaction import redacted
 from dialogs.states import Rules
-from locales import _
+from locales import _, number
 
 CONFIG = "bot.toml"
 SECRETS = "bot.secrets.toml"
 PREFIX = "HOCTAP_"
+TELEGRAM = "telegram"  # the account of the only bot; of several, telegram:NAME
+OFFICIAL_API = "https://api.telegram.org"
 
 
 class SettingsError(Exception):
     """The settings cannot be used: one line for each fault."""
 
     def __init__(self, *lines: str) -> None:
-        super().__init__(*lines)
-        self.lines = lines
+        self.lines = tuple(redacted(line) for line in lines)  # a token may stand where a name belongs
+        super().__init__(*self.lines)
 
 
 def _whole(value: Any) -> Any:
@@ -69,6 +73,34 @@ def _public_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _api_url(value: str) -> str:
+    if not value:
+        raise ValueError("not an address")
+    return _public_url(value)
+
+
+def _decimal(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("not a number")
+    return value
+
+
+def _token(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[0-9]{5,15}:[A-Za-z0-9_-]{30,60}", value.get_secret_value()):
+        raise ValueError("not a token")
+    return value
+
+
+def _token_or_none(value: SecretStr) -> SecretStr:
+    return _token(value) if value.get_secret_value() else value
+
+
+def _bot_name(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9_]{1,32}", value):
+        raise ValueError("not a name")
+    return value
+
+
 Whole = Annotated[int, BeforeValidator(_whole)]
 
 
@@ -93,6 +125,26 @@ class WebSection(Section):
     port: Annotated[Whole, Field(ge=1, le=65535)] = 8080
     public_url: Annotated[str, AfterValidator(_public_url)] = ""
     picture_workers: Annotated[Whole, Field(ge=1, le=16)] = 2
+
+
+class BotSection(Section):
+    """``[telegram.bots.NAME]``: one of several bots. ``token`` as @BotFather gave it."""
+
+    token: Annotated[SecretStr, AfterValidator(_token)] = Field(repr=False)
+
+
+class TelegramSection(Section):
+    """``[telegram]``: how updates come (``mode``), from which server (``api_url``, no path), and messages a second:
+    ``rate`` of one bot, ``push_rate`` the notices and summaries of these at most, ``chat_rate`` to one chat. ``token``
+    of the only bot (empty: none), ``bots`` by name where there are several; both at once is fine."""
+
+    mode: Literal["polling", "webhook"] = "polling"
+    api_url: Annotated[str, AfterValidator(_api_url)] = OFFICIAL_API
+    rate: Annotated[Whole, Field(ge=1, le=1000)] = 28
+    push_rate: Annotated[Whole, Field(ge=1, le=1000)] = 20
+    chat_rate: Annotated[float, BeforeValidator(_decimal), Field(ge=0.1, le=1000)] = 1.0
+    token: Annotated[SecretStr, AfterValidator(_token_or_none)] = Field(default=SecretStr(""), repr=False)
+    bots: dict[Annotated[str, AfterValidator(_bot_name)], BotSection] = Field(default={}, repr=False)
 
 
 class ReviewSection(Section):
@@ -122,6 +174,7 @@ class Settings(BaseSettings):
 
     storage: StorageSection = StorageSection()
     web: WebSection = WebSection()
+    telegram: TelegramSection = TelegramSection()
     review: ReviewSection = ReviewSection()
     keep: KeepSection = KeepSection()
 
@@ -164,14 +217,17 @@ def load_settings(config: Path | None = None) -> Settings:
     said = _read(file) if file else {}
     secret_file = folder / SECRETS
     secrets = _read_secrets(secret_file) if secret_file.exists() else {}
-    faults = [*_password_in(said, file), *_unknown_variables(os.environ)]
+    faults = [*_secrets_in(said, file), *_unknown_variables(os.environ)]
     if faults:
         raise SettingsError(*faults)
+    where = [(str(secret_file), secrets), (str(file or CONFIG), said)]
     try:
         found = Settings(**_merged(said, secrets))
     except ValidationError as error:
-        where = [(str(secret_file), secrets), (str(file or CONFIG), said)]
         raise SettingsError(*(_fault(each["loc"], each["type"], where) for each in error.errors())) from None
+    faults = list(_contradictions(found, where))
+    if faults:
+        raise SettingsError(*faults)
     return _anchored(found, folder.resolve())
 
 
@@ -191,6 +247,29 @@ def address(settings: Settings) -> str:
         return settings.web.public_url
     host = f"[{settings.web.host}]" if ":" in settings.web.host else settings.web.host
     return f"http://{host}:{settings.web.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A bot of ours: its channel ``account`` (``telegram`` or ``telegram:NAME``), its ``name`` (empty for the only
+    one)."""
+
+    account: str
+    name: str
+    token: SecretStr = field(repr=False)
+
+
+def accounts(settings: Settings) -> tuple[Account, ...]:
+    """The bots that have a token: the one without a name first, then by name; ``()`` without Telegram."""
+    section = settings.telegram
+    one = (Account(TELEGRAM, "", section.token),) if section.token.get_secret_value() else ()
+    named = (Account(f"{TELEGRAM}:{name}", name, section.bots[name].token) for name in sorted(section.bots))
+    return (*one, *named)
+
+
+def webhook_path(account: Account) -> str:
+    """Where this bot's updates are posted: ``/telegram/NAME``, ``/telegram/bot`` for the only one."""
+    return f"/telegram/{account.name or 'bot'}"
 
 
 def sqlite_file(settings: Settings) -> Path | None:
@@ -241,12 +320,29 @@ def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
 # ------------------------------------------------------------------------------------------ faults
 
 
-def _password_in(said: Mapping[str, Any], file: Path | None) -> list[str]:
-    storage = said.get("storage")
-    url = storage.get("url") if isinstance(storage, dict) else None
+def _secrets_in(said: Mapping[str, Any], file: Path | None) -> Iterator[str]:
+    """What bot.toml must not hold."""
+    url = _at(said, ("storage", "url"))
     if isinstance(url, str) and re.match(r"[^/]+://[^/@]*:[^/@]+@|.*[?&]password=", url):
-        return [_("settings.password", file=file, key="storage.url", secrets=SECRETS)]
-    return []
+        yield _("settings.password", file=file, key="storage.url", secrets=SECRETS)
+    bots = _at(said, (TELEGRAM, "bots"))
+    named = [(TELEGRAM, "bots", str(name), "token") for name in bots] if isinstance(bots, dict) else []
+    for keys in [(TELEGRAM, "token"), *named]:
+        if _at(said, keys) is not None:
+            key = ".".join(keys)
+            yield _("settings.token", file=file, key=key, secrets=SECRETS, variable=_variable(keys))
+
+
+def _at(said: Mapping[str, Any], keys: Sequence[str]) -> Any:
+    """What stands under these keys, one inside the other; ``None`` where nothing does."""
+    found: Any = said
+    for key in keys:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
+
+
+def _variable(keys: Sequence[str]) -> str:
+    return PREFIX + "__".join(keys).upper()
 
 
 def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
@@ -257,37 +353,90 @@ def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
             continue  # HOCTAP_CONFIG and the like
         if section not in SECTIONS:
             faults.append(_("settings.unknown", file=name, key=section, known=", ".join(SECTIONS)))
+        elif (section, key.split("__")[0]) == (TELEGRAM, "bots"):
+            if not re.fullmatch(r"bots__[a-z0-9_]+__token", key):
+                wanted = _variable((TELEGRAM, "bots", "NAME", "token"))
+                faults.append(_("settings.unknown", file=name, key=f"{section}.{_dotted(key)}", known=wanted))
         elif key not in SECTIONS[section].model_fields:
             keys = ", ".join(SECTIONS[section].model_fields)
-            faults.append(_("settings.unknown", file=name, key=f"{section}.{key}".rstrip("."), known=keys))
+            faults.append(_("settings.unknown", file=name, key=f"{section}.{_dotted(key)}".rstrip("."), known=keys))
     return faults
 
 
-def _fault(loc: tuple[int | str, ...], kind: str, files: list[tuple[str, dict[str, Any]]]) -> str:
-    section, key = str(loc[0]), str(loc[1]) if len(loc) > 1 else ""
-    name = f"{section}.{key}" if key else section
-    variable = f"{PREFIX}{section}__{key}".upper()
-    file = variable if key and variable in os.environ else _file_of(section, key, files)
+def _dotted(key: str) -> str:
+    return key.replace("__", ".")
+
+
+Files = list[tuple[str, dict[str, Any]]]  # name and content of each, the strongest first
+
+
+def _fault(loc: tuple[int | str, ...], kind: str, files: Files) -> str:
+    keys = tuple(str(each) for each in loc if each != "[key]")  # pydantic's word for the key of a table itself
+    file, name = _source(keys, files), ".".join(keys)
     if kind == "extra_forbidden":
-        known = SECTIONS[section].model_fields if section in SECTIONS else SECTIONS
-        return _("settings.unknown", file=file, key=name, known=", ".join(known))
-    return _("settings.wrong", file=file, key=name, expected=_expected(section, key))
+        return _("settings.unknown", file=file, key=name, known=", ".join(_known(keys[:-1])))
+    if loc[-1] == "[key]":
+        return _("settings.wrong", file=file, key=name, expected=_("settings.expected.bot_name"))
+    return _("settings.wrong", file=file, key=name, expected=_expected(keys))
 
 
-def _file_of(section: str, key: str, files: list[tuple[str, dict[str, Any]]]) -> str:
-    for file, said in files:
-        inside = said.get(section)
-        if inside is not None and (not key or not isinstance(inside, dict) or key in inside):
-            return file
+def _source(keys: Sequence[str], files: Files) -> str:
+    """What said the value under these keys: a variable, else the file that names the most of them."""
+    names = {name.upper(): name for name in os.environ}
+    if len(keys) > 1 and _variable(keys) in names:
+        return names[_variable(keys)]
+    for depth in range(len(keys), 0, -1):
+        for file, said in files:
+            if _at(said, keys[:depth]) is not None:
+                return file
     return files[-1][0]
 
 
-def _expected(section: str, key: str) -> str:
-    if not key:
+def _known(keys: Sequence[str]) -> Sequence[str]:
+    """The keys that a section has; without *keys* the sections."""
+    if not keys:
+        return list(SECTIONS)
+    return list((SECTIONS[keys[0]] if len(keys) == 1 else BotSection).model_fields)
+
+
+def _expected(keys: Sequence[str]) -> str:
+    section, key = keys[0], keys[-1]
+    if len(keys) == 1:
         return _("settings.expected.section", section=section)
+    if len(keys) > 2:  # telegram.bots.NAME, telegram.bots.NAME.token
+        of_bot = _("settings.expected.token", variable=_variable(keys), secrets=SECRETS)
+        return of_bot if len(keys) > 3 else _("settings.expected.section", section=".".join(keys))
     field = SECTIONS[section].model_fields[key]
     low = next((each.ge for each in field.metadata if hasattr(each, "ge")), None)
     high = next((each.le for each in field.metadata if hasattr(each, "le")), None)
     if low is not None and high is not None:
+        if field.annotation is float:
+            return _("settings.expected.decimal", low=number(low, 1), high=number(high))
         return _("settings.expected.number", low=low, high=high)
+    if key == "token":
+        return _("settings.expected.token", variable=_variable(keys), secrets=SECRETS)
     return _(f"settings.expected.{key}")
+
+
+def _contradictions(settings: Settings, files: Files) -> Iterator[str]:
+    """What is right by itself but not together."""
+    telegram, url = settings.telegram, settings.web.public_url
+    if telegram.push_rate > telegram.rate:
+        file = _source((TELEGRAM, "push_rate"), files)
+        yield _("settings.push_rate", file=file, rate=telegram.rate)
+    file = _source((TELEGRAM, "mode"), files)
+    if telegram.mode == "webhook" and telegram.api_url == OFFICIAL_API and not url.startswith("https://"):
+        yield _("settings.webhook", file=file)
+    elif telegram.mode == "webhook" and not url:
+        yield _("settings.webhook.local", file=file)
+    seen: dict[str, str] = {}
+    paths: set[str] = set()
+    for each in accounts(settings):
+        keys = (TELEGRAM, "bots", each.name, "token") if each.name else (TELEGRAM, "token")
+        key, secret = ".".join(keys), each.token.get_secret_value()
+        if secret in seen:
+            yield _("settings.token_twice", file=_source(keys, files), key=key, other=seen[secret])
+        seen.setdefault(secret, key)
+        if webhook_path(each) in paths:
+            yield _("settings.bot_path", file=_source(keys, files), key=key)
+        paths.add(webhook_path(each))

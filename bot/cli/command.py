@@ -72,12 +72,14 @@ def run(arguments: list[str]) -> int:
 
 
 def _failed(error: Exception, debug: bool) -> int:
+    from bot.redaction import redacted
+
     if debug and (error.__cause__ or not isinstance(error, Stop | typer.TyperException)):
         import traceback
 
-        traceback.print_exception(error)
+        typer.echo(redacted("".join(traceback.format_exception(error))), err=True, nl=False)
     text, code = explained(error)
-    typer.echo(text, err=True)
+    typer.echo(redacted(text), err=True)
     return code
 
 

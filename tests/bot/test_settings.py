@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import Settings, SettingsError, address, load_settings, rules
+from bot.settings import Settings, SettingsError, accounts, address, load_settings, rules, webhook_path
 from dialogs.states import Rules
 from locales import Voice, speaking
 from storage.housekeeping import Keep
@@ -46,7 +46,7 @@ def test_every_default_is_usable_and_bot_toml_shows_them_all(elsewhere: Path) ->
     for section, part in Settings.model_fields.items():
         assert f"[{section}]" in text
         assert isinstance(part.annotation, type)
-        for key in part.annotation.model_fields:  # type: ignore[attr-defined]
+        for key in set(part.annotation.model_fields) - {"token", "bots"}:  # type: ignore[attr-defined]
             assert f"\n{key} = " in text, key
 
 
@@ -85,8 +85,8 @@ def test_hoctap_config_names_another_file_and_paths_follow_it(elsewhere: Path, m
             "[web]\nprot = 1",
             "bot.toml: web.prot: unknown key; expected one of: host, port, public_url, picture_workers",
         ),
-        ("[wbe]\nport = 1", "bot.toml: wbe: unknown key; expected one of: storage, web, review, keep"),
-        ("port = 1", "bot.toml: port: unknown key; expected one of: storage, web, review, keep"),
+        ("[wbe]\nport = 1", "bot.toml: wbe: unknown key; expected one of: storage, web, telegram, review, keep"),
+        ("port = 1", "bot.toml: port: unknown key; expected one of: storage, web, telegram, review, keep"),
         ("web = 1", "bot.toml: web: expected a section [web] of keys"),
         ("[web]\nport = 70000", "bot.toml: web.port: expected a whole number from 1 to 65535"),
         ('[web]\nport = "many"', "bot.toml: web.port: expected a whole number from 1 to 65535"),
@@ -152,3 +152,144 @@ def test_a_broken_secret_is_not_quoted() -> None:
     secret.write_text("[storage]\nurl = pa55word")
     secret.chmod(0o600)
     assert faults("") == ["bot.secrets.toml: line 2: expected TOML"]
+
+
+# ------------------------------------------------------------------------------------------ [telegram]
+
+ONE = "1234567890:AAGs3cretS3cretS3cretS3cretS3cret-_1"
+TWO = "2234567890:AAGs3cretS3cretS3cretS3cretS3cret-_2"
+
+
+def hide(text: str) -> None:
+    """Write bot.secrets.toml."""
+    secret = Path("bot.secrets.toml")
+    secret.write_text(text, encoding="utf-8")
+    secret.chmod(0o600)
+
+
+def tokens() -> dict[str, str]:
+    return {each.account: each.token.get_secret_value() for each in accounts(load_settings())}
+
+
+def test_tokens_come_from_secrets_and_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert accounts(load_settings()) == ()
+    hide(f'[telegram]\ntoken = "{ONE}"\n')
+    assert tokens() == {"telegram": ONE}
+    monkeypatch.setenv("HOCTAP_TELEGRAM__BOTS__QUANG_NINH__TOKEN", TWO)
+    assert tokens() == {"telegram": ONE, "telegram:quang_ninh": TWO}
+    hide(f'[telegram.bots.zzz]\ntoken = "{ONE}"\n')
+    assert list(tokens().items()) == [("telegram:quang_ninh", TWO), ("telegram:zzz", ONE)]
+    assert [webhook_path(each) for each in accounts(load_settings())] == ["/telegram/quang_ninh", "/telegram/zzz"]
+    monkeypatch.setenv("HOCTAP_TELEGRAM__BOTS__ZZZ__TOKEN", ONE.replace("AAG", "AAH"))
+    assert tokens()["telegram:zzz"] == ONE.replace("AAG", "AAH")
+
+
+def test_tokens_are_not_in_what_is_printed() -> None:
+    hide(f'[telegram]\ntoken = "{ONE}"\n[telegram.bots.quangninh]\ntoken = "{TWO}"\n')
+    found = load_settings()
+    for shown in (found, found.telegram, found.telegram.bots, accounts(found), found.model_dump()):
+        for text in (repr(shown), str(shown)):
+            assert "s3cret" not in text
+            assert "1234567890" not in text
+
+
+def test_a_name_may_stand_in_bot_toml_and_its_token_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    (found,) = faults("[telegram.bots.quangninh]")
+    assert found.startswith("bot.toml: telegram.bots.quangninh.token: expected a bot's token as @BotFather sent it")
+    assert "HOCTAP_TELEGRAM__BOTS__QUANGNINH__TOKEN" in found
+    monkeypatch.setenv("HOCTAP_TELEGRAM__BOTS__QUANGNINH__TOKEN", ONE)
+    assert tokens() == {"telegram:quangninh": ONE}
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('mode = "push"', "telegram.mode: expected polling or webhook"),
+        ('api_url = ""', "telegram.api_url: expected an address such as https://api.telegram.org"),
+        ('api_url = "https://x/bot"', "telegram.api_url: expected an address such as https://api.telegram.org"),
+        ('api_url = "ftp://x"', "telegram.api_url: expected an address such as https://api.telegram.org"),
+        ("rate = 0", "telegram.rate: expected a whole number from 1 to 1000"),
+        ("push_rate = 29", "telegram.push_rate: expected at most telegram.rate (28)"),
+        ("chat_rate = 0.05", "telegram.chat_rate: expected a number from 0.1 to 1,000"),
+        ("chat_rate = true", "telegram.chat_rate: expected a number from 0.1 to 1,000"),
+        ("chat_rate = nan", "telegram.chat_rate: expected a number from 0.1 to 1,000"),
+        ('mode = "webhook"', "telegram.mode: webhook needs web.public_url, an https address"),
+        (
+            'mode = "webhook"\n[web]\npublic_url = "http://x.vn"',
+            "telegram.mode: webhook needs web.public_url, an https",
+        ),
+        ('mode = "webhook"\napi_url = "http://localhost:8081"', "telegram.mode: webhook needs web.public_url, where"),
+        ("bots = 1", "telegram.bots: expected sections [telegram.bots.NAME]"),
+        ("bots.a = 1", "telegram.bots.a: expected a section [telegram.bots.a] of keys"),
+        ("bots.a.tokn = 1", "telegram.bots.a.tokn: unknown key; expected one of: token"),
+        ("botz.a = 1", "telegram.botz: unknown key; expected one of: mode, api_url"),
+        (f'token = "{ONE}"', "telegram.token: a bot's token does not belong in this file"),
+        (f'bots.a.token = "{ONE}"', "telegram.bots.a.token: a bot's token does not belong in this file"),
+    ],
+)
+def test_a_wrong_key_of_telegram_is_one_line(text: str, line: str) -> None:
+    found = next(each for each in faults(f"[telegram]\n{text}") if line in each)
+    assert found.startswith(f"bot.toml: {line}")
+    assert "s3cret" not in found
+
+
+def test_what_goes_together() -> None:
+    Path("bot.toml").write_text('[telegram]\nmode = "webhook"\n[web]\npublic_url = "https://hoctap.example.vn"')
+    assert load_settings().telegram.mode == "webhook"
+    Path("bot.toml").write_text(
+        '[telegram]\nmode = "webhook"\napi_url = "http://localhost:8081"\nchat_rate = 3\n[web]\npublic_url = "http://x"'
+    )
+    assert load_settings().telegram.chat_rate == 3
+    assert load_settings().telegram.api_url == "http://localhost:8081"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('[telegram]\ntoken = "s3cret"', "telegram.token: expected a bot's token as @BotFather sent it"),
+        (f'[telegram]\ntoken = " {ONE}"', "telegram.token: expected a bot's token as @BotFather sent it"),
+        (f"[telegram]\ntoken = {ONE[:10]}", "telegram.token: expected a bot's token as @BotFather sent it"),
+        ('[telegram.bots.a]\ntoken = ""', "telegram.bots.a.token: expected a bot's token"),
+        (f'[telegram.bots.Hanoi]\ntoken = "{ONE}"', "telegram.bots.Hanoi: expected the name of a bot: 1 to 32"),
+        (f'[telegram.bots."{ONE}"]\ntoken = "{TWO}"', "telegram.bots.•••: expected the name of a bot"),
+        (
+            f'[telegram]\ntoken = "{ONE}"\n[telegram.bots.a]\ntoken = "{ONE}"',
+            "telegram.bots.a.token: the same token as telegram.token",
+        ),
+        (
+            f'[telegram]\ntoken = "{ONE}"\n[telegram.bots.bot]\ntoken = "{TWO}"',
+            "telegram.bots.bot.token: the name bot is taken by telegram.token",
+        ),
+    ],
+)
+def test_a_wrong_token_is_one_line_that_does_not_show_it(text: str, line: str) -> None:
+    hide(text)
+    (found,) = faults("")
+    assert found.startswith(f"bot.secrets.toml: {line}")
+    assert "s3cret" not in found
+    assert "1234567890" not in found
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "line"),
+    [
+        ("TOKEN", "s3cret", "telegram.token: expected a bot's token"),
+        ("BOTS__A__TOKEN", "s3cret", "telegram.bots.a.token: expected a bot's token"),
+        (
+            "BOTS__A__TOKN",
+            "s3cret",
+            "telegram.bots.a.tokn: unknown key; expected one of: HOCTAP_TELEGRAM__BOTS__NAME__",
+        ),
+        ("BOTS", '{"a": {"token": "s3cret"}}', "telegram.bots: unknown key; expected one of: HOCTAP_TELEGRAM__BOTS__N"),
+        ("BOTS__A", "s3cret", "telegram.bots.a: unknown key; expected one of: HOCTAP_TELEGRAM__BOTS__NAME__TOKEN"),
+        ("TOKEN__A", "s3cret", "telegram.token.a: unknown key; expected one of: mode"),
+        ("PUSH_RATE", "29", "telegram.push_rate: expected at most telegram.rate (28)"),
+    ],
+)
+def test_a_wrong_variable_of_telegram_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, line: str
+) -> None:
+    monkeypatch.setenv(f"HOCTAP_TELEGRAM__{variable}", value)
+    (found,) = faults("")
+    assert found.startswith(f"HOCTAP_TELEGRAM__{variable}: {line}")
+    assert "s3cret" not in found
