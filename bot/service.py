@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.channels.pictures import StoredPicture
 from bot.channels.web import Backend, HistoryLine, Landing, Outgoing, Seat
-from dialogs.model import WEB, Incoming, Signal
+from dialogs.model import FULL, WEB, Incoming, Signal
 from dialogs.states import Rules
 from dialogs.turn import Taken, rescue_turn, take_turn
-from locales import Voice, speaking
+from locales import Voice, _, speaking
 from reports.figures import figures
 from reports.pool import ChartPool
 from storage import (
@@ -32,13 +32,18 @@ from storage import (
     outbox,
     people,
     reviews,
+    sent_files,
     units,
 )
 from storage.base import Connection, Refused
 from storage.blobs import BlobFolder
-from storage.engine import Turns, open_engine, open_readers, read_long, reading
+from storage.engine import TransientFailure, Turns, is_transient, open_engine, open_readers, read_long, reading, writing
 from storage.housekeeping import Keep, tidy
 from storage.jobs import JobRow
+
+if TYPE_CHECKING:  # aiogram takes seconds to import, and a server without a token needs none of it
+    from bot.channels.telegram import Telegram, TelegramSettings
+    from bot.channels.telegram_lanes import Backend as TelegramBackend
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +57,8 @@ FOLD_LINES = 2_000  # ledger lines folded at once: well under 50 ms
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the service is made of: database, folder of blobs, the operator's rules, the demo's seats."""
+    """What the service is made of: database, folder of blobs, the operator's rules, other messengers' links (label,
+    address with ``{payload}``), the demo's seats."""
 
     url: str
     blobs: Path
@@ -73,6 +79,8 @@ class Service:
         self.turns = Turns(self.engine)
         self.blobs = BlobFolder(parts.blobs)
         self.charts = ChartPool()
+        self.bots: list[Telegram] = []
+        self._links = list(parts.links)
         self._queues: dict[str, set[asyncio.Queue[HistoryLine]]] = {}
         self._wake_notices = asyncio.Event()
         self._wake_jobs = asyncio.Event()
@@ -91,8 +99,10 @@ class Service:
         with reading(self.engine) as conn:
             units.search(conn, "hà nội", limit=1)
 
-    async def stop(self) -> None:
-        """End gracefully: turns that wait are taken, then everything closes. What was not sent stays in the outbox."""
+    async def stop(self, grace: float = 10.0) -> None:
+        """End gracefully: updates under way end, turns that wait are taken, then everything closes. What was not sent
+        stays in the outbox."""
+        await asyncio.gather(*(bot.stop(grace) for bot in self.bots))
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
@@ -242,11 +252,47 @@ class Service:
             if unit is None:
                 return None
             place = units.full_name(conn, unit)
-        links = tuple((label, link.replace("{payload}", codes.payload(code))) for label, link in self.parts.links)
+        links = tuple((label, link.replace("{payload}", codes.payload(code))) for label, link in self._links)
         return Landing(unit.name, place.above, codes.printed(code), links)
 
     async def _forget(self, account: str, address: str) -> None:
         await self.turns.run(partial(_leave, account=account, address=address))
+
+    # ---------------------------------------------------------------------------------------- Telegram
+
+    def telegram(self, token: str, settings: TelegramSettings) -> Telegram:
+        """A bot on this service; to be started by the caller, stopped with the service."""
+        from bot.channels.telegram import Telegram
+
+        def met(username: str) -> None:
+            self._links.append((_("landing.telegram"), f"https://t.me/{username}?start={{payload}}"))
+
+        bot = Telegram(token, settings, self._telegram_backend(), met=met)
+        self.bots.append(bot)
+        return bot
+
+    def _telegram_backend(self) -> TelegramBackend:
+        from bot.channels.telegram_lanes import Backend as TelegramBackend
+
+        async def read(job: Callable[[Connection], Any]) -> Any:
+            return await asyncio.to_thread(self._read, job)
+
+        async def picture(key: str) -> bytes | None:
+            return await asyncio.to_thread(self.blobs.get, key)
+
+        async def store(data: bytes) -> str:
+            return await asyncio.to_thread(self.blobs.put, data)
+
+        return TelegramBackend(self.take, self.turns.run, read, picture, store, self.parts.rules)
+
+    def _read(self, job: Callable[[Connection], Any]) -> Any:
+        try:
+            with reading(self.engine) as conn:
+                return job(conn)
+        except Exception as error:
+            if is_transient(error):
+                raise TransientFailure("the database cannot be read now") from error
+            raise
 
     # ---------------------------------------------------------------------------------------- loops
 
@@ -320,7 +366,8 @@ class Service:
         key = await asyncio.to_thread(self.blobs.put, image)
         await self.turns.run(partial(_keep_chart, job=job, key=key, size=len(image), now=now))
         signal = Signal("chart", {**params, "key": key, "as_of": found.as_of.isoformat()})
-        incoming = Incoming(job.account, f"job-{job.id}", job.address, signal, now, None, WEB)
+        able = WEB if job.account == WEB_ACCOUNT else FULL
+        incoming = Incoming(job.account, f"job-{job.id}", job.address, signal, now, None, able)
         taken = await self.take(incoming)
         for told in taken.told:
             if told.message_id is not None:
@@ -352,9 +399,10 @@ class Service:
             part = old[start : start + 500]
             with reading(self.engine) as conn:
                 kept = evidence.referenced(conn, part)
-            for key in part:
-                if key not in kept:
-                    self.blobs.remove(key, older_than=SWEEP_AGE)
+            gone = [key for key in part if key not in kept and self.blobs.remove(key, older_than=SWEEP_AGE)]
+            if gone:
+                with writing(self.engine) as conn:
+                    sent_files.forget(conn, gone)
 
 
 def _now() -> datetime:

@@ -1,0 +1,557 @@
+"""Telegram, taking in: updates become :class:`~dialogs.model.Incoming`, by long polling or by webhook.
+
+Each update is read by itself: one that cannot be read is kept and stepped over. Updates of one chat have their
+turns one
+after the other, those of different chats side by side, and Telegram is told that an update has been taken only when
+its turn is committed. aiogram's own polling and webhook acknowledge first and lose what is in flight when the process
+ends; here aiogram reads the updates and makes the calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import logging
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, Update
+from aiohttp import web
+from pydantic import ValidationError
+
+from bot.channels.telegram_budget import Budget
+from bot.channels.telegram_calls import CallFailed, call, open_bot
+from bot.channels.telegram_fetch import Fetcher
+from bot.channels.telegram_lanes import Backend, Lane, Lanes, commands_of
+from bot.channels.telegram_push import Push
+from bot.channels.telegram_view import Page, pressed
+from dialogs.model import Act, Capabilities, FileRef, Incoming, Opened, Sent, Signal, Typed, Unsupported
+from locales import LANGUAGES, Voice, _, speaking
+from storage import conversations, events, outbox
+from storage.base import Connection
+from storage.engine import TransientFailure
+
+log = logging.getLogger(__name__)
+
+CAPABILITIES = Capabilities("telegram", text_limit=4000)
+UPDATES = ("message", "edited_message", "callback_query", "my_chat_member")
+POLL_SECONDS = 50
+UPDATE_LIMIT = 1024 * 1024  # bytes of one update by webhook; real ones stay below 64 KiB
+CONNECTIONS = 40  # of Telegram to the webhook at once
+ANSWER_WITHIN = 1.0  # seconds after which a press is answered by a call of its own instead of the webhook's response
+SLOWEST_RETRY = 60.0  # seconds
+FILE_LIMIT = 20 * 1024 * 1024  # bytes: getFile serves no more (https://core.telegram.org/bots/api#getfile)
+PICTURES = ("image/jpeg", "image/png", "image/webp")
+HEIC = ("image/heic", "image/heif", "image/heic-sequence", "image/heif-sequence")
+_START = re.compile(r"/start(?:@\w+)?(?:\s+(.*))?", re.DOTALL | re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class TelegramSettings:
+    """How one bot is served. ``webhook``: the https address that Telegram posts to, empty for long polling."""
+
+    account: str
+    name: str
+    api_url: str = "https://api.telegram.org"
+    webhook: str = ""
+    rate: float = 28
+    push_rate: float = 20
+    chat_rate: float = 1
+
+
+# ------------------------------------------------------------------------------------------ reading updates
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What an update says. ``address`` is the private chat; ``message_id`` of what was sent or pressed on;
+    ``press`` the
+    id by which a press is answered; ``group`` a group in which the bot was spoken to (then nothing else is set)."""
+
+    event: str
+    address: str = ""
+    act: Act | Page | None = None
+    screen: int | None = None
+    message_id: int = 0
+    press: str = ""
+    group: int = 0
+
+
+def incoming(account: str, raw: dict[str, Any], now: datetime) -> Incoming | None:
+    """The event of a raw update; ``None`` for one that nobody answers. Raises ``ValidationError`` when it cannot be
+    read. (For events that are taken anew; the running bot knows more of the chat.)"""
+    heard = read(raw)
+    if heard is None or not heard.address or heard.act is None or isinstance(heard.act, Page):
+        return None
+    return Incoming(account, heard.event, heard.address, heard.act, now, heard.screen, CAPABILITIES)
+
+
+def read(raw: dict[str, Any]) -> Heard | None:
+    """What an update says; ``None`` when it says nothing to us. Raises ``ValidationError``."""
+    update = Update.model_validate(raw)
+    event = str(update.update_id)
+    if update.callback_query is not None:
+        return _read_press(event, update.callback_query)
+    if update.message is not None:
+        return _read_message(event, update.message)
+    if update.edited_message is not None:
+        return _read_edited(event, update.edited_message)
+    if update.my_chat_member is not None:
+        return _read_membership(event, update.my_chat_member)
+    return None
+
+
+def _read_press(event: str, query: CallbackQuery) -> Heard | None:
+    message = query.message
+    if message is None or message.chat.type != "private" or message.chat.id != query.from_user.id:
+        return Heard(event, press=query.id)  # of a group or an inline message: only answered
+    found = pressed(query.data or "")
+    heard = Heard(event, str(message.chat.id), message_id=message.message_id, press=query.id)
+    if found is None or isinstance(found, Page):
+        return replace(heard, act=found)
+    number, act = found
+    return replace(heard, act=act, screen=number)
+
+
+def _read_message(event: str, message: Message) -> Heard | None:
+    if message.chat.type != "private":
+        spoken_to = message.chat.type in ("group", "supergroup") and (message.text or "").startswith("/")
+        return Heard(event, group=message.chat.id) if spoken_to else None
+    if message.from_user is None or message.from_user.is_bot:
+        return None
+    act = _act(message)
+    return None if act is None else Heard(event, str(message.chat.id), act, message_id=message.message_id)
+
+
+def _read_edited(event: str, message: Message) -> Heard | None:
+    """A changed message changes no answer, and that is said; a position that moves along says nothing."""
+    if message.chat.type != "private" or (message.text is None and message.caption is None):
+        return None
+    return Heard(event, str(message.chat.id), Unsupported("edited"), message_id=message.message_id)
+
+
+def _read_membership(event: str, change: ChatMemberUpdated) -> Heard | None:
+    there = change.new_chat_member.status in ("member", "administrator", "restricted", "creator")
+    if change.chat.type == "private":
+        return Heard(event, str(change.chat.id), Signal("unblocked" if there else "blocked"))
+    return Heard(event, group=change.chat.id) if there and change.chat.type != "channel" else None
+
+
+# What people send that no dialog takes; service messages ("pinned", "new title") are not in it and say nothing to us.
+_OTHERS = {
+    "voice": "voice",
+    "audio": "voice",
+    "video_note": "video",
+    "video": "video",
+    "animation": "video",
+    "sticker": "sticker",
+    "location": "location",
+    "venue": "location",
+    "poll": "other",
+    "dice": "other",
+    "game": "other",
+    "story": "other",
+    "invoice": "other",
+    "paid_media": "other",
+    "checklist": "other",
+}
+
+
+def _act(message: Message) -> Act | None:
+    """The act of a private message; a forwarded one is taken like its content."""
+    if message.text is not None:
+        start = _START.fullmatch(message.text)
+        return Opened((start.group(1) or "").strip()) if start else Typed(message.text)
+    if message.photo:
+        largest = max(message.photo, key=lambda size: size.width * size.height)
+        file = FileRef(largest.file_id, largest.file_unique_id, largest.file_size or 0)
+        return Sent((), message.caption or "", (file,), message.media_group_id or "")
+    if message.contact is not None:
+        own = message.from_user is not None and message.contact.user_id == message.from_user.id
+        return Typed(message.contact.phone_number) if own else Unsupported("contact")
+    if message.animation is None and message.document is not None:
+        return _document(message)
+    for name, kind in _OTHERS.items():
+        if getattr(message, name, None) is not None:
+            return Unsupported(kind)
+    return None
+
+
+def _document(message: Message) -> Act:
+    document = message.document
+    assert document is not None
+    kind = (document.mime_type or "").lower()
+    name = (document.file_name or "").lower()
+    if kind in HEIC or name.endswith((".heic", ".heif")):
+        return Unsupported("heic")
+    if kind == "application/pdf" or name.endswith(".pdf"):
+        return Unsupported("pdf")
+    if kind not in PICTURES:
+        return Unsupported("file")
+    if (document.file_size or 0) > FILE_LIMIT:
+        return Unsupported("too_big")
+    file = FileRef(document.file_id, document.file_unique_id, document.file_size or 0)
+    return Sent((), message.caption or "", (file,), message.media_group_id or "")
+
+
+# ------------------------------------------------------------------------------------------ one bot
+
+
+class Telegram:
+    """One bot, in and out: ``start``, then updates come by themselves or through :meth:`webhook`; ``stop`` in the
+    end. ``username`` is known once Telegram has been reached."""
+
+    def __init__(
+        self,
+        token: str,
+        settings: TelegramSettings,
+        backend: Backend,
+        *,
+        met: Callable[[str], None] | None = None,
+    ) -> None:
+        self.settings, self.backend = settings, backend
+        self.account = settings.account
+        self.username = ""
+        self.bot = open_bot(token, settings.api_url)
+        self.budget = Budget(settings.rate, settings.push_rate, settings.chat_rate)
+        self.lanes = Lanes(self.account, self.bot, self.budget, backend)
+        self.fetcher = Fetcher(self.account, self.bot, backend)
+        self.push = Push(token, settings.api_url, settings.push_rate, self.lanes, backend)
+        # Whoever knows the token may post updates anyway: so the secret needs no setting and is the same everywhere.
+        self.secret = hmac.new(token.encode(), b"hoctap webhook", hashlib.sha256).hexdigest()
+        self._met = met
+        self._stopping = asyncio.Event()
+        self._main: asyncio.Task[None] | None = None
+        self._loops: list[asyncio.Task[None]] = []
+        self._by_the_way: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Begin: what waits goes out, updates come in. Returns at once; Telegram is reached as soon as it can be."""
+        self._loops = [
+            asyncio.create_task(self.lanes.write_back(), name=f"{self.account} write back"),
+            asyncio.create_task(self.fetcher.work(), name=f"{self.account} fetcher"),
+            asyncio.create_task(self.push.work(), name=f"{self.account} push"),
+        ]
+        waiting = await self.backend.read(partial(outbox.answers_due, account=self.account, now=datetime.now(UTC)))
+        self.lanes.recover(waiting)
+        self._main = asyncio.create_task(self._serve(), name=f"{self.account} main")
+
+    async def stop(self, grace: float) -> None:
+        """End gracefully: turns under way end and are acknowledged, answers go out; what is left stays in the
+        tables."""
+        self._stopping.set()
+        if self._main is not None:
+            try:
+                await asyncio.wait_for(self._main, grace)
+            except TimeoutError:
+                log.warning("%s: updates under way did not end in %.0f s; they come again", self.account, grace)
+        await self.push.stop()
+        await self.lanes.stop(grace)
+        for loop in (*self._loops, *self._by_the_way):
+            loop.cancel()
+        await asyncio.gather(*self._loops, *self._by_the_way, return_exceptions=True)
+        await self.bot.session.close()
+
+    # -------------------------------------------------------------------------------- getting to know Telegram
+
+    async def _serve(self) -> None:
+        if not await self._persist(self._introduce, "reaching Telegram"):
+            return
+        if self.settings.webhook:
+            await self._persist(self._set_webhook, "setting the webhook")
+            return
+        await self._persist(self._drop_webhook, "removing the webhook")
+        await self._poll()
+
+    async def _persist(self, work: Callable[[], Any], what: str) -> bool:
+        """Try until it is done; ``False`` when the token is refused or the bot ends."""
+        wait = 1.0
+        while not self._stopping.is_set():
+            try:
+                await work()
+                return True
+            except CallFailed as failed:
+                if failed.kind == "token":
+                    log.error("%s: Telegram refuses the token; set the right one (hoctap doctor)", self.account)
+                    return False
+                log.warning("%s: %s failed (%s); next try in %.0f s", self.account, what, failed.reason, wait)
+                await self._pause(max(wait, failed.seconds))
+                wait = min(SLOWEST_RETRY, wait * 2)
+        return False
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def _introduce(self) -> None:
+        me = await call(self.bot, "getMe", {})
+        self.username = str(me["username"])
+        for language in LANGUAGES:
+            fields: dict[str, Any] = {
+                "commands": commands_of(False, language),
+                "scope": {"type": "all_private_chats"},
+            }
+            if language != LANGUAGES[0]:
+                fields["language_code"] = language
+            await call(self.bot, "setMyCommands", fields)
+        log.info("%s: serving as @%s", self.account, self.username)
+        if self._met is not None:
+            self._met(self.username)
+
+    async def _set_webhook(self) -> None:
+        # Never drop_pending_updates: they are people's answers.
+        await call(
+            self.bot,
+            "setWebhook",
+            {
+                "url": self.settings.webhook,
+                "secret_token": self.secret,
+                "max_connections": CONNECTIONS,
+                "allowed_updates": list(UPDATES),
+            },
+        )
+        log.info("%s: updates come by webhook", self.account)
+
+    async def _drop_webhook(self) -> None:
+        await call(self.bot, "deleteWebhook", {"drop_pending_updates": False})
+
+    # -------------------------------------------------------------------------------- long polling
+
+    async def _poll(self) -> None:
+        """Fetch updates and take them, for ever; the offset moves only past what is committed."""
+        offset, wait = 0, 1.0
+        while not self._stopping.is_set():
+            try:
+                raws = await self._fetch_updates(offset)
+            except CallFailed as failed:
+                if failed.kind == "token":
+                    log.error("%s: Telegram refuses the token; set the right one (hoctap doctor)", self.account)
+                    return
+                if failed.kind == "conflict":
+                    log.error("%s: somebody else takes this bot's updates: %s", self.account, failed.reason)
+                else:
+                    log.warning("%s: no updates (%s); next try in %.0f s", self.account, failed.reason, wait)
+                await self._pause(max(wait, failed.seconds))
+                wait = min(SLOWEST_RETRY, wait * 2)
+                continue
+            if wait > 1.0:
+                log.info("%s: Telegram is there again", self.account)
+                wait = 1.0
+            if raws:
+                await self._take_batch(raws)
+                offset = max(int(raw["update_id"]) for raw in raws) + 1
+        if offset:
+            await self._acknowledge(offset)
+
+    async def _fetch_updates(self, offset: int) -> list[dict[str, Any]]:
+        """The next updates; none when the bot is told to end."""
+        fields = {"offset": offset, "timeout": POLL_SECONDS, "limit": 100, "allowed_updates": list(UPDATES)}
+        asking = asyncio.create_task(call(self.bot, "getUpdates", fields, seconds=POLL_SECONDS + 15))
+        ending = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait((asking, ending), return_when=asyncio.FIRST_COMPLETED)
+            return list(await asking) if asking.done() else []  # what was not fetched comes again
+        finally:
+            for task in (asking, ending):
+                task.cancel()
+            await asyncio.gather(asking, ending, return_exceptions=True)
+
+    async def _acknowledge(self, offset: int) -> None:
+        """Tell Telegram at the end what has been taken; else it comes again, and has no effect again."""
+        try:
+            await call(self.bot, "getUpdates", {"offset": offset, "timeout": 0, "limit": 1}, seconds=3)
+        except CallFailed as failed:
+            log.info("%s: the last updates are not acknowledged (%s)", self.account, failed.reason)
+
+    async def _take_batch(self, raws: Sequence[dict[str, Any]]) -> None:
+        """Take updates: those of a chat in order, chats side by side; returns when all are committed."""
+        chats: dict[object, list[dict[str, Any]]] = {}
+        for raw in raws:
+            chats.setdefault(_chat_of(raw) or raw["update_id"], []).append(raw)
+        async with asyncio.TaskGroup() as group:
+            for of_one in chats.values():
+                group.create_task(self._take_in_order(of_one))
+
+    async def _take_in_order(self, raws: list[dict[str, Any]]) -> None:
+        for raw in raws:
+            wait = 0.5
+            while True:
+                try:
+                    await self.handle(raw)
+                    break
+                except TransientFailure:
+                    log.warning("%s: the database cannot take an update now; again in %.0f s", self.account, wait)
+                    await asyncio.sleep(wait)
+                    wait = min(SLOWEST_RETRY, wait * 2)
+
+    # -------------------------------------------------------------------------------- webhook
+
+    async def webhook(self, request: web.Request) -> web.StreamResponse:
+        """An update by webhook; answered once it is committed (503 when it cannot be: then it comes again)."""
+        if not hmac.compare_digest(
+            request.headers.get("X-Telegram-Bot-Api-Secret-Token", "").encode(), self.secret.encode()
+        ):
+            return web.Response(status=401)
+        body = b""
+        async for part in request.content.iter_chunked(1 << 16):
+            body += part
+            if len(body) > UPDATE_LIMIT:
+                return web.Response(status=413)
+        try:
+            raw = json.loads(body)
+        except ValueError:
+            return web.Response(status=400)
+        if not isinstance(raw, dict) or not isinstance(raw.get("update_id"), int):
+            return web.Response(status=400)
+        try:
+            press = await self.handle(raw, hold_press=True)
+        except TransientFailure:
+            return web.Response(status=503)
+        if not press:
+            return web.Response()
+        return web.json_response({"method": "answerCallbackQuery", "callback_query_id": press})
+
+    # -------------------------------------------------------------------------------- one update
+
+    async def handle(self, raw: dict[str, Any], *, hold_press: bool = False) -> str:
+        """Take an update; returns after its turn is committed. Raises ``TransientFailure``: it is to come again.
+
+        A press is answered at once, by a call of its own; with *hold_press* its id is returned instead, for the
+        response that will carry the answer, unless the turn takes long.
+        """
+        try:
+            heard = read(raw)
+        except ValidationError as error:
+            await self._keep_undecodable(raw, error)
+            return ""
+        if heard is None:
+            return ""
+        if not heard.press:
+            await self._take(heard, raw)
+            return ""
+        if not hold_press:
+            self._later(self._answer_press(heard.press))
+            await self._take(heard, raw)
+            return ""
+        taking = asyncio.create_task(self._take(heard, raw))
+        done, _waiting = await asyncio.wait((taking,), timeout=ANSWER_WITHIN)
+        if not done:
+            self._later(self._answer_press(heard.press))
+        await taking
+        return heard.press if done else ""
+
+    async def _take(self, heard: Heard, raw: dict[str, Any]) -> None:
+        if heard.group:
+            await self._point_out(heard)
+            return
+        if not heard.address:
+            return
+        lane = self.lanes.lane(heard.address)
+        async with lane.order:
+            try:
+                await self._take_turn(lane, heard)
+            except TransientFailure:
+                raise
+            except Exception as error:
+                log.exception("%s: an update could not be taken; it is kept", self.account)
+                await self._keep_undecodable(raw, error)
+
+    async def _take_turn(self, lane: Lane, heard: Heard) -> None:
+        act, screen = heard.act, heard.screen
+        if heard.press:
+            if screen:
+                await self.lanes.pressed(lane, heard.message_id, screen)
+            if isinstance(act, Page):
+                if await self.lanes.turn_page(lane, act.number, act.page):
+                    return
+                act = Opened()  # not on the phone any more: what stands is shown
+            elif act is None:
+                act = Opened()
+        elif heard.message_id:
+            lane.seen = max(lane.seen, heard.message_id)
+            if isinstance(act, Typed) and await self.lanes.too_early(lane, heard.message_id):
+                screen = 0
+        assert act is not None and not isinstance(act, Page)
+        now = datetime.now(UTC)
+        taken = await self.backend.take(
+            Incoming(self.account, heard.event, heard.address, act, now, screen, CAPABILITIES)
+        )
+        if isinstance(act, Sent):
+            self.fetcher.wake()
+        if not taken.repeat and not isinstance(act, Signal):
+            self.lanes.put(heard.address, taken)
+
+    async def _answer_press(self, press: str) -> None:
+        """The clock on the pressed button stops. A query too old to be answered is no trouble: its turn has been
+        taken."""
+        try:
+            await call(self.bot, "answerCallbackQuery", {"callback_query_id": press})
+        except CallFailed as failed:
+            if failed.kind != "late":
+                log.info("%s: a press could not be answered: %s", self.account, failed.reason)
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._by_the_way.add(task)
+        task.add_done_callback(self._by_the_way.discard)
+
+    async def _point_out(self, heard: Heard) -> None:
+        """In a group the bot says once where it can be spoken to: what people tell it is nobody else's business."""
+        first = await self.backend.run(
+            partial(_first, account=self.account, group=heard.group, event=heard.event, now=datetime.now(UTC))
+        )
+        if not first or not self.username:
+            return
+        with speaking(Voice(LANGUAGES[0], "anh_chi")):
+            text = _("telegram.group", link=f"https://t.me/{self.username}")
+        chat = heard.group
+        for _n in range(2):
+            try:
+                await call(self.bot, "sendMessage", {"chat_id": chat, "text": text})
+                return
+            except CallFailed as failed:
+                if failed.kind != "moved":
+                    log.info("%s: a group could not be answered: %s", self.account, failed.reason)
+                    return
+                chat = failed.chat
+
+    async def _keep_undecodable(self, raw: dict[str, Any], error: Exception) -> None:
+        """Nobody's word is lost: the update is kept as it came, and can be taken anew by a version that reads it."""
+        kept = await self.backend.run(partial(_keep, account=self.account, raw=raw, error=error, now=datetime.now(UTC)))
+        if kept:
+            log.error("%s: update %s cannot be read, kept as %s", self.account, raw.get("update_id"), kept)
+
+
+def _chat_of(raw: dict[str, Any]) -> str:
+    """The chat of a raw update, by looking only: an update that cannot be decoded has its place in the order too."""
+    for name in ("message", "edited_message", "my_chat_member", "callback_query"):
+        part = raw.get(name)
+        if isinstance(part, dict):
+            inner = part.get("message") if name == "callback_query" else part
+            chat = inner.get("chat") if isinstance(inner, dict) else None
+            if isinstance(chat, dict) and isinstance(chat.get("id"), int):
+                return str(chat["id"])
+    return ""
+
+
+def _first(conn: Connection, account: str, group: int, event: str, now: datetime) -> bool:
+    """Is this the first time (in the days that claims are kept) that this group speaks to the bot?"""
+    if not conversations.claim(conn, account, event, now):
+        return False
+    return conversations.claim(conn, account, f"group.{group}", now)
+
+
+def _keep(conn: Connection, account: str, raw: dict[str, Any], error: Exception, now: datetime) -> str:
+    event = str(raw.get("update_id"))
+    if not conversations.claim(conn, account, event, now):
+        return ""
+    kept = json.dumps({"channel": "telegram", "account": account, "update": raw}, ensure_ascii=False)
+    return events.keep(conn, account, _chat_of(raw), event, kept, f"undecodable: {events.described(error)}", now)

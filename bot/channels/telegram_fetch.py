@@ -1,0 +1,139 @@
+"""Fetching evidence (ảnh minh chứng) that people sent on Telegram: the reference was committed with the answer,
+the file
+follows.
+
+What is still to be fetched is a row (:mod:`storage.evidence`, arrivals), so a restart goes on with it. A file that
+cannot
+be had is asked for again, alone (:mod:`dialogs.arriving`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from aiogram import Bot
+from dialogs.arriving import Fetched
+
+from bot.channels import pictures
+from bot.channels.pictures import PictureRefused
+from bot.channels.telegram_calls import CallFailed, call, download
+from bot.channels.telegram_lanes import Backend
+from dialogs import arriving
+from storage import evidence
+from storage.engine import TransientFailure
+from storage.evidence import ArrivalRow
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 4  # downloads of one bot
+DECODERS = 2  # a photo of 50 Mpx takes 150 MB while it is decoded
+TICK = 2.0  # seconds between looks at the table; an act that brings a picture wakes it at once
+WAITS = (1, 2, 5, 15, 60, 300, 900, 3600, 3600, 7200)  # seconds before each next try: half a day in all
+
+
+class Fetcher:
+    """Fetches the files of one bot's chats."""
+
+    def __init__(self, account: str, bot: Bot, backend: Backend) -> None:
+        self.account, self.bot, self.backend = account, bot, backend
+        self._wake = asyncio.Event()
+        self._under_way: dict[int, asyncio.Task[None]] = {}
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._decoders = asyncio.Semaphore(DECODERS)
+
+    def wake(self) -> None:
+        """A picture has come: look at once."""
+        self._wake.set()
+
+    async def work(self) -> None:
+        """Fetch what is due, for ever."""
+        try:
+            while True:
+                try:
+                    await self._look()
+                except TransientFailure:
+                    log.warning("%s: the database cannot be read now", self.account)
+                try:
+                    await asyncio.wait_for(self._wake.wait(), TICK)
+                except TimeoutError:
+                    continue
+                self._wake.clear()
+        finally:
+            for task in self._under_way.values():
+                task.cancel()
+            await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+
+    async def _look(self) -> None:
+        due = await self.backend.read(
+            partial(evidence.arrivals_due, account=self.account, now=datetime.now(UTC), most=AT_ONCE * 4)
+        )
+        for arrival in due:
+            if arrival.id not in self._under_way:
+                task = asyncio.create_task(self._fetch(arrival), name=f"{self.account} fetch")
+                self._under_way[arrival.id] = task
+                task.add_done_callback(partial(self._done, arrival.id))
+
+    def _done(self, arrival_id: int, task: asyncio.Task[None]) -> None:
+        del self._under_way[arrival_id]
+        if not task.cancelled() and task.exception() is not None:
+            log.error("%s: a fetch broke off", self.account, exc_info=task.exception())
+        self._wake.set()
+
+    async def _fetch(self, arrival: ArrivalRow) -> None:
+        async with self._slots:
+            try:
+                data = await self._download(arrival)
+            except CallFailed as failed:
+                await self._failed(arrival, failed)
+                return
+            if data is None:
+                await self._lost(arrival, "too_big")
+                return
+            async with self._decoders:
+                try:
+                    picture = await asyncio.to_thread(pictures.receive, data)
+                except PictureRefused as refused:
+                    await self._lost(arrival, refused.code)
+                    return
+            # The bytes lie in the store before any row says so.
+            key = await self.backend.store(picture.data)
+            fetched = Fetched(key, picture.source_hash, picture.width, picture.height, len(picture.data))
+            await self.backend.run(
+                partial(
+                    arriving.arrived,
+                    arrival_id=arrival.id,
+                    fetched=fetched,
+                    rules=self.backend.rules,
+                    now=datetime.now(UTC),
+                )
+            )
+
+    async def _download(self, arrival: ArrivalRow) -> bytes | None:
+        """The file; ``None`` when it is too large. The path is asked for anew each time: it holds for an hour only."""
+        file = await call(self.bot, "getFile", {"file_id": arrival.reference})
+        return await download(self.bot, str(file.get("file_path", "")))
+
+    async def _failed(self, arrival: ArrivalRow, failed: CallFailed) -> None:
+        match failed.kind:
+            case "too_big":
+                await self._lost(arrival, "too_big")
+            case "no_file" | "refused" | "gone":
+                await self._lost(arrival, "unavailable")
+            case _ if arrival.attempts >= len(WAITS):
+                await self._lost(arrival, "unavailable")
+            case _:
+                seconds = max(WAITS[arrival.attempts], failed.seconds)
+                log.info("%s: a picture did not come (%s); again in %.0f s", self.account, failed.reason, seconds)
+                until = datetime.now(UTC) + timedelta(seconds=seconds)
+                await self.backend.run(partial(evidence.put_off, arrival_id=arrival.id, until=until))
+
+    async def _lost(self, arrival: ArrivalRow, reason: str) -> None:
+        log.info("%s: a picture cannot be had: %s", self.account, reason)
+        await self.backend.run(
+            partial(
+                arriving.lost, arrival_id=arrival.id, reason=reason, rules=self.backend.rules, now=datetime.now(UTC)
+            )
+        )

@@ -1,0 +1,611 @@
+"""Answering on Telegram: one lane for each chat, through which everything goes to it, whichever library sends.
+
+The rows of the outbox are the truth. A committed answer is handed to its lane in memory; what became of it is written
+back in batches a moment later. So a crash repeats at most the last message of a chat, and a restart goes on with
+:meth:`Lanes.recover`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from html import escape
+from typing import Any, TypeVar
+
+from aiogram import Bot
+
+from bot.channels.telegram_budget import Budget
+from bot.channels.telegram_calls import CallFailed, call
+from bot.channels.telegram_view import Bubble, Button, Look, look, menu
+from dialogs.model import Screen, decode_screen
+from dialogs.states import Rules
+from dialogs.turn import Taken
+from locales import Voice, _, speaking
+from storage import events, outbox, reach, sent_files, shown
+from storage.base import Connection
+from storage.engine import TransientFailure
+from storage.outbox import Waiting
+from storage.shown import Shown
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+LANES_KEPT = 2_000  # of chats that were used lately; what they showed is in the table as well
+WRITE_BACK = 0.02  # seconds in which outcomes gather
+UNSEEN_WITHIN = 1.0  # seconds that a typed answer waits to learn whether the screen before it was delivered
+SLOWEST_RETRY = 30.0  # seconds between tries while Telegram cannot be reached
+DEFAULT_MENU = "citizen:vi"
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What the channel asks of the running bot: a turn; a job of the writer and a read (both may raise
+    ``TransientFailure``); a stored picture's bytes; to store a picture (its key); the operator's rules."""
+
+    take: Callable[[Any], Awaitable[Taken]]
+    run: Callable[[Callable[[Connection], Any]], Awaitable[Any]]
+    read: Callable[[Callable[[Connection], Any]], Awaitable[Any]]
+    picture: Callable[[str], Awaitable[bytes | None]]
+    store: Callable[[bytes], Awaitable[str]]
+    rules: Rules
+
+
+@dataclass(slots=True)
+class Row:
+    """An answer on its way: its row of the outbox, the screen as JSON, and how far its sending has come.
+
+    ``again``: it waited in the table at a restart, so it may have been sent before.
+    """
+
+    id: int
+    body: str
+    officer: bool | None = None
+    again: bool = False
+    cleared: bool = False
+    album: tuple[int, ...] | None = None
+    sent: list[int] = field(default_factory=list)
+    screen: Screen = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.screen = decode_screen(self.body)
+
+    @property
+    def passing(self) -> bool:
+        """May a newer screen take its place? Not a document, a farewell or a code that is shown only once."""
+        once = events.masked_codes(self.screen.note) != self.screen.note if self.screen.note else False
+        return self.screen.number > 0 and not self.screen.documents and not once
+
+    @property
+    def begun(self) -> bool:
+        """Is a part of it on the phone already?"""
+        return bool(self.sent or self.album)
+
+
+@dataclass(slots=True)
+class Lane:
+    """One chat. ``order`` keeps its turns one after the other, ``sending`` its messages."""
+
+    address: str
+    order: asyncio.Lock = field(default_factory=asyncio.Lock)
+    sending: asyncio.Lock = field(default_factory=asyncio.Lock)
+    rows: deque[Row] = field(default_factory=deque)
+    empty: asyncio.Event = field(default_factory=asyncio.Event)
+    shown: Shown | None = None
+    seen: int = 0  # the newest message of the person
+    doubtful: int = 0  # number of a screen that may have been delivered before it was sent again
+    work: asyncio.Task[None] | None = None
+    chat: int = field(init=False)  # where it is now: a chat can move
+
+    def __post_init__(self) -> None:
+        self.chat = int(self.address) if self.address.lstrip("-").isdigit() else 0
+
+
+class Lanes:
+    """The lanes of one bot. *account*: the channel account (``telegram:quangninh``)."""
+
+    def __init__(self, account: str, bot: Bot, budget: Budget, backend: Backend) -> None:
+        self.account, self.bot, self.budget, self.backend = account, bot, budget, backend
+        self._lanes: dict[str, Lane] = {}
+        self._outcomes: list[tuple[int, str, str | None, int | None]] = []
+        self._kept: dict[str, Shown] = {}
+        self._dirty = asyncio.Event()
+        self._written: asyncio.Future[None] | None = None
+        self._stopping = False
+
+    def lane(self, address: str) -> Lane:
+        """The lane of a chat."""
+        found = self._lanes.get(address)
+        if found is None:
+            if len(self._lanes) > LANES_KEPT:
+                self._lanes = {each: lane for each, lane in self._lanes.items() if _in_use(lane)}
+            found = self._lanes[address] = Lane(address)
+            found.empty.set()
+        return found
+
+    # -------------------------------------------------------------------------------- what is known of a chat
+
+    async def shown(self, lane: Lane) -> Shown:
+        """What the chat last showed."""
+        if lane.shown is None:
+            found = self._kept.get(lane.address) or await self.backend.read(
+                partial(shown.of, account=self.account, address=lane.address)
+            )
+            lane.shown = lane.shown or found or Shown()
+        return lane.shown
+
+    async def pressed(self, lane: Lane, message_id: int, number: int) -> None:
+        """A button of that message was pressed: so it is there, and shows that screen."""
+        known = await self.shown(lane)
+        if number > known.number or (number == known.number and message_id > known.message_id):
+            lane.shown = replace(
+                known, number=number, message_id=message_id, last_id=max(known.last_id, message_id), keyboard="inline"
+            )
+
+    async def too_early(self, lane: Lane, message_id: int) -> bool:
+        """Was this typed before the screen that it would answer was there to be read?
+
+        Message numbers of a chat grow, so a message below the screen's was. What nobody can know counts as read.
+        """
+        if lane.rows and not self.budget.paused:
+            try:
+                async with asyncio.timeout(UNSEEN_WITHIN):
+                    await lane.empty.wait()
+            except TimeoutError:
+                pass
+        if lane.rows:
+            return not lane.rows[-1].again
+        known = await self.shown(lane)
+        return message_id < known.message_id and known.number != lane.doubtful
+
+    # -------------------------------------------------------------------------------- what is to be sent
+
+    def put(self, address: str, taken: Taken) -> None:
+        """Hand over the messages of a committed turn."""
+        lane = self.lane(address)
+        lane.rows.extend(Row(told.outbox_id, told.body, taken.officer) for told in taken.told)
+        self._begin(lane)
+
+    def recover(self, waiting: Iterable[Waiting]) -> None:
+        """Go on with answers that waited in the table at a restart."""
+        for row in waiting:
+            lane = self.lane(row.address)
+            lane.rows.append(Row(row.id, row.body, again=True))
+            self._begin(lane)
+
+    def _begin(self, lane: Lane) -> None:
+        if lane.rows:
+            lane.empty.clear()
+            if lane.work is None or lane.work.done():
+                lane.work = asyncio.create_task(self._work(lane), name="telegram lane")
+
+    async def _work(self, lane: Lane) -> None:
+        """Send what waits in a lane, one after the other; nothing is dropped silently."""
+        tries = 0
+        try:
+            while lane.rows and not self._stopping:
+                await self.budget.take(lane.address)
+                async with lane.sending:
+                    row = self._next(lane)
+                    trouble = await self._try(lane, row)
+                if trouble is None:
+                    tries = 0
+                    lane.rows.popleft()
+                    if not row.passing:  # a second of its kind must not be on its way before this one is written down
+                        await self.written()
+                elif trouble < 0:
+                    lane.rows.clear()
+                else:
+                    tries += 1
+                    await asyncio.sleep(min(SLOWEST_RETRY, max(trouble, 0.25 * 2 ** min(tries, 7))))
+        finally:
+            if not lane.rows:
+                lane.empty.set()
+
+    def _next(self, lane: Lane) -> Row:
+        """The row to send now: of screens that nobody has seen yet only the newest."""
+        while len(lane.rows) > 1 and lane.rows[0].passing and not lane.rows[0].begun and lane.rows[1].screen.number > 0:
+            self.settle(lane.rows.popleft().id, "cancelled", "newer")
+        return lane.rows[0]
+
+    async def _try(self, lane: Lane, row: Row) -> float | None:
+        """Send a row: ``None`` when it is done with, seconds to wait before the next try, -1 when the chat is gone."""
+        try:
+            await self._show(lane, row)
+            return None
+        except TransientFailure:
+            return 1.0
+        except CallFailed as failed:
+            return await self._failed(lane, row, failed)
+        except Exception as error:
+            log.exception("%s: an answer cannot be shown", self.account)
+            self.settle(row.id, "failed", type(error).__name__)
+            return None
+
+    async def _failed(self, lane: Lane, row: Row, failed: CallFailed) -> float | None:
+        match failed.kind:
+            case "wait":
+                log.warning("%s: Telegram asks for silence, %.0f s", self.account, failed.seconds)
+                self.budget.pause(failed.seconds)
+                return 0.0
+            case "again":
+                log.warning("%s: an answer did not go out (%s); it is tried again", self.account, failed.reason)
+                return 0.5
+            case "token":
+                log.error("%s: the token is refused; see hoctap doctor", self.account)
+                self.budget.pause(60)
+                return 1.0
+            case "moved":
+                lane.chat = failed.chat
+                return 0.0
+            case "gone":
+                self.settle(row.id, "failed", failed.reason)
+                await self.lost(lane.address, failed.reason)
+                return -1.0
+        log.warning("%s: an answer was refused: %s", self.account, failed.reason)
+        self.settle(row.id, "failed", failed.reason)
+        return None
+
+    async def lost(self, address: str, reason: str) -> None:
+        """The chat cannot be written to any more."""
+        await self.backend.run(
+            partial(reach.lost, account=self.account, address=address, reason=reason, now=datetime.now(UTC))
+        )
+
+    # -------------------------------------------------------------------------------- one screen
+
+    async def _show(self, lane: Lane, row: Row) -> None:
+        screen, looked = row.screen, look(row.screen)
+        before = await self.shown(lane)
+        if not (row.sent or row.album) and _in_place(before, lane, row, looked):
+            edited = await self._edit(lane, before.message_id, looked.bubbles[0])
+            if edited:
+                left = await self._remove(lane, before.beside)
+                self._now_shown(lane, row, before, before.message_id, left, before.keyboard)
+                await self._set_menu(lane, row)
+                return
+        await self._send_all(lane, row, looked, before)
+        old = before.message_id
+        gone = before.beside
+        if old and before.protected:
+            gone = (*gone, old)
+        elif old and before.keyboard == "inline":
+            await self._without_keyboard(lane, old)
+        left = await self._remove(lane, gone)
+        beside = (*(row.album or ()), *(row.sent[:-1] if looked.protected else ()), *left)
+        keyboard = "reply" if looked.bubbles[-1].reply else "inline" if looked.bubbles[-1].keyboard else ""
+        self._now_shown(lane, row, before, row.sent[-1], beside, keyboard)
+        if row.again:
+            lane.doubtful = screen.number
+        await self._set_menu(lane, row)
+
+    async def _send_all(self, lane: Lane, row: Row, looked: Look, before: Shown) -> None:
+        """New messages; each once, however often the row is tried."""
+        if before.keyboard == "reply" and not row.cleared:
+            await self._clear_keyboard(lane, row.screen)
+            row.cleared = True
+        if looked.album and row.album is None:
+            row.album = await self._send_album(lane, looked)
+        for bubble in looked.bubbles[len(row.sent) :]:
+            if row.sent:
+                await self.budget.take(lane.address)
+            row.sent.append(await self._send(lane, bubble, looked.protected))
+
+    def _now_shown(
+        self, lane: Lane, row: Row, before: Shown, message_id: int, beside: tuple[int, ...], keyboard: str
+    ) -> None:
+        lane.shown = self._kept[lane.address] = replace(
+            before,
+            number=row.screen.number,
+            message_id=message_id,
+            last_id=max(message_id, before.last_id),
+            beside=beside,
+            keyboard=keyboard,
+            protected=row.screen.protected,
+            outbox_id=row.id,
+        )
+        self.settle(row.id, "sent", None, message_id)
+
+    async def _edit(self, lane: Lane, message_id: int, bubble: Bubble) -> bool:
+        """Change a message in place; ``False`` when it is not there (any more)."""
+        fields = {"chat_id": lane.chat, "message_id": message_id, "reply_markup": keyboard_of(bubble)}
+        try:
+            await self._with_text(fields, "text", bubble, "editMessageText", {})
+        except CallFailed as failed:
+            if failed.kind == "no_message":
+                return False
+            if failed.kind != "same":
+                raise
+        return True
+
+    async def _send(self, lane: Lane, bubble: Bubble, protected: bool) -> int:
+        fields: dict[str, Any] = {"chat_id": lane.chat}
+        if protected:
+            fields["protect_content"] = True
+        if bubble.keyboard:
+            fields["reply_markup"] = keyboard_of(bubble)
+        if bubble.photo:
+            return await self._send_photo(fields, bubble)
+        if bubble.document is not None:
+            files = {"file0": bubble.document.content.encode()}
+            fields["document"] = "attach://file0"
+            sent = await call(self.bot, "sendDocument", fields, files, names={"file0": bubble.document.name})
+        else:
+            fields["link_preview_options"] = {"is_disabled": True}
+            sent = await self._with_text(fields, "text", bubble, "sendMessage", {})
+        return int(sent["message_id"])
+
+    async def _with_text(
+        self, fields: dict[str, Any], name: str, bubble: Bubble, method: str, files: dict[str, bytes]
+    ) -> Any:
+        """A call with a formatted text, or a plain one where Telegram refuses the format."""
+        try:
+            return await call(self.bot, method, {**fields, name: bubble.html, "parse_mode": "HTML"}, files)
+        except CallFailed as failed:
+            if failed.kind != "markup":
+                raise
+            log.error("%s: Telegram refused our markup; sent plain", self.account)
+            return await call(self.bot, method, {**fields, name: bubble.plain}, files)
+
+    async def _send_photo(self, fields: dict[str, Any], bubble: Bubble) -> int:
+        sent = await self.with_picture(bubble.photo, lambda photo, files: self._with_text(
+            {**fields, "photo": photo}, "caption", bubble, "sendPhoto", files
+        ))  # fmt: skip
+        if sent is None:
+            sent = await self._with_text(fields, "text", bubble, "sendMessage", {})
+        elif sent.get("photo"):
+            await self.uploaded(bubble.photo, sent["photo"][-1]["file_id"])
+        return int(sent["message_id"])
+
+    async def with_picture(self, key: str, send: Callable[[str, dict[str, bytes]], Awaitable[T]]) -> T | None:
+        """Send a stored picture: by the id that Telegram gave it before, else uploaded; ``None`` when it is gone."""
+        reference = await self.backend.read(partial(sent_files.reference, account=self.account, key=key))
+        if reference is not None:
+            try:
+                return await send(reference, {})
+            except CallFailed as failed:
+                if failed.kind != "no_file":
+                    raise
+                await self.backend.run(partial(sent_files.drop, account=self.account, key=key))
+        data = await self.backend.picture(key)
+        return None if data is None else await send("attach://picture", {"picture": data})
+
+    async def uploaded(self, key: str, reference: str) -> None:
+        """Remember the id under which Telegram keeps a picture for this bot."""
+        await self.backend.run(
+            partial(sent_files.keep, account=self.account, key=key, reference=reference, now=datetime.now(UTC))
+        )
+
+    async def _send_album(self, lane: Lane, looked: Look) -> tuple[int, ...]:
+        """Pictures in one album (a single one by itself); those that are gone are left out."""
+        media: list[dict[str, Any]] = []
+        files: dict[str, bytes] = {}
+        keys = []
+        for n, picture in enumerate(looked.album):
+            reference = await self.backend.read(partial(sent_files.reference, account=self.account, key=picture.key))
+            if reference is None:
+                data = await self.backend.picture(picture.key)
+                if data is None:
+                    continue
+                reference, files[f"picture{n}"] = f"attach://picture{n}", data
+            caption = escape(picture.caption[:900], quote=False)
+            media.append({"type": "photo", "media": reference, "caption": caption, "parse_mode": "HTML"})
+            keys.append(picture.key)
+        if not media:
+            return ()
+        fields: dict[str, Any] = {"chat_id": lane.chat, "protect_content": looked.protected}
+        try:
+            if len(media) == 1:
+                single = {"photo": media[0]["media"], "caption": media[0]["caption"], "parse_mode": "HTML"}
+                sent = [await call(self.bot, "sendPhoto", {**fields, **single}, files)]
+            else:
+                sent = await call(self.bot, "sendMediaGroup", {**fields, "media": media}, files)
+        except CallFailed as failed:
+            if failed.kind != "no_file":
+                raise
+            for key in keys:
+                await self.backend.run(partial(sent_files.drop, account=self.account, key=key))
+            return await self._send_album(lane, looked)
+        for key, each, said in zip(keys, sent, media, strict=True):
+            if said["media"].startswith("attach://") and each.get("photo"):
+                await self.uploaded(key, each["photo"][-1]["file_id"])
+        return tuple(int(each["message_id"]) for each in sent)
+
+    # -------------------------------------------------------------------------------- what an earlier screen leaves
+
+    async def _without_keyboard(self, lane: Lane, message_id: int) -> None:
+        """Take an old message's buttons away. Best effort: a press there is told to be stale all the same."""
+        try:
+            await call(self.bot, "editMessageReplyMarkup", {"chat_id": lane.chat, "message_id": message_id})
+        except CallFailed as failed:
+            self._best_effort(failed)
+
+    async def _remove(self, lane: Lane, message_ids: tuple[int, ...]) -> tuple[int, ...]:
+        """Delete messages; those that could not be reached now and are to be tried with the next screen."""
+        if not message_ids:
+            return ()
+        try:
+            await call(
+                self.bot, "deleteMessages", {"chat_id": lane.chat, "message_ids": list(dict.fromkeys(message_ids))}
+            )
+        except CallFailed as failed:
+            return message_ids if self._best_effort(failed) in ("again", "wait") else ()
+        return ()
+
+    async def _clear_keyboard(self, lane: Lane, screen: Screen) -> None:
+        """A keyboard in the place of the phone's own goes only with a message."""
+        with speaking(Voice(screen.language, "ban")):
+            text = _("telegram.noted")
+        fields = {"chat_id": lane.chat, "text": text, "reply_markup": {"remove_keyboard": True}}
+        await call(self.bot, "sendMessage", fields)
+
+    async def _set_menu(self, lane: Lane, row: Row) -> None:
+        """The commands that fit who speaks here, in their language."""
+        known = await self.shown(lane)
+        if row.officer is None or row.screen.number == 0:
+            return
+        wanted = f"{'officer' if row.officer else 'citizen'}:{row.screen.language}"
+        if wanted == (known.menu or DEFAULT_MENU):
+            return
+        scope = {"type": "chat", "chat_id": lane.chat}
+        try:
+            if wanted == DEFAULT_MENU:
+                await call(self.bot, "deleteMyCommands", {"scope": scope})
+            else:
+                listed = commands_of(row.officer, row.screen.language)
+                await call(self.bot, "setMyCommands", {"commands": listed, "scope": scope})
+        except CallFailed as failed:
+            self._best_effort(failed)
+            return
+        lane.shown = self._kept[lane.address] = replace(known, menu=wanted)
+        self._dirty.set()
+
+    def _best_effort(self, failed: CallFailed) -> str:
+        if failed.kind == "wait":
+            self.budget.pause(failed.seconds)
+        if failed.kind not in ("no_message", "same", "late", "gone"):
+            log.info("%s: a call by the way failed: %s", self.account, failed.reason)
+        return failed.kind
+
+    async def turn_page(self, lane: Lane, number: int, page: int) -> bool:
+        """Show another page of a screen's choices; ``False`` when that screen is not on the phone any more."""
+        known = await self.shown(lane)
+        if known.number != number or not known.outbox_id:
+            return False
+        body = await self.backend.read(partial(outbox.body, row_id=known.outbox_id))
+        if not body:
+            return False
+        fields = {
+            "chat_id": lane.chat,
+            "message_id": known.message_id,
+            "reply_markup": keyboard_of(look(decode_screen(body), page).bubbles[-1]),
+        }
+        try:
+            await call(self.bot, "editMessageReplyMarkup", fields)
+        except CallFailed as failed:
+            return self._best_effort(failed) == "same"
+        return True
+
+    def beneath(self, lane: Lane, message_id: int) -> None:
+        """Another message now stands below the screen (a notice): the screen can no longer be changed in place."""
+        if lane.shown is not None and message_id > lane.shown.last_id:
+            lane.shown = self._kept[lane.address] = replace(lane.shown, last_id=message_id)
+            self._dirty.set()
+
+    # -------------------------------------------------------------------------------- writing back
+
+    def settle(self, row_id: int, outcome: str, reason: str | None = None, message_id: int | None = None) -> None:
+        """How a row fared; written with the next batch."""
+        self._outcomes.append((row_id, outcome, reason, message_id))
+        self._dirty.set()
+
+    async def written(self) -> None:
+        """Wait until everything settled so far is in the table."""
+        if not self._outcomes:
+            return
+        if self._written is None:
+            self._written = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._written)
+
+    async def write_back(self) -> None:
+        """Write outcomes back, for ever."""
+        while True:
+            await self._dirty.wait()
+            await asyncio.sleep(WRITE_BACK)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write back what has been settled."""
+        self._dirty.clear()
+        outcomes, kept, told = self._outcomes, self._kept, self._written
+        self._outcomes, self._kept, self._written = [], {}, None
+        try:
+            await self.backend.run(partial(_write_back, account=self.account, outcomes=outcomes, kept=kept))
+        except TransientFailure:
+            log.warning("%s: what was sent could not be written down yet", self.account)
+            self._outcomes = outcomes + self._outcomes
+            self._kept = {**kept, **self._kept}
+            if told is not None:
+                if self._written is None:
+                    self._written = told
+                else:
+                    self._written.add_done_callback(lambda _done: told.done() or told.set_result(None))
+            self._dirty.set()
+            await asyncio.sleep(1)
+            return
+        if told is not None and not told.done():
+            told.set_result(None)
+
+    async def stop(self, seconds: float) -> None:
+        """Send what waits, for at most so long; the rest stays in the table."""
+        working = [lane.work for lane in self._lanes.values() if lane.work is not None and not lane.work.done()]
+        if working:
+            await asyncio.wait(working, timeout=seconds)
+        self._stopping = True
+        for work in working:
+            work.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+        await self.flush()
+
+
+def _in_use(lane: Lane) -> bool:
+    return bool(lane.rows) or lane.order.locked() or lane.sending.locked() or lane.doubtful > 0
+
+
+def _in_place(before: Shown, lane: Lane, row: Row, looked: Look) -> bool:
+    """May the screen be changed in place? Only as the chat's last message, text for text, under the same protection."""
+    bubble = looked.bubbles[0]
+    return (
+        before.message_id > 0
+        and before.message_id >= max(before.last_id, lane.seen)
+        and not row.again
+        and row.screen.number > 0
+        and before.keyboard == "inline"
+        and before.protected == row.screen.protected
+        and len(looked.bubbles) == 1
+        and not looked.album
+        and not bubble.photo
+        and bubble.document is None
+        and not bubble.reply
+        and bool(bubble.keyboard)
+    )
+
+
+def keyboard_of(bubble: Bubble) -> dict[str, Any]:
+    """A bubble's buttons as the Bot API wants them."""
+    if bubble.reply:
+        return {
+            "keyboard": [[_reply_button(each) for each in line] for line in bubble.keyboard],
+            "resize_keyboard": True,
+            "one_time_keyboard": True,
+        }
+    return {
+        "inline_keyboard": [
+            [{"text": each.text, "callback_data": each.data} for each in line] for line in bubble.keyboard
+        ]
+    }
+
+
+def _reply_button(button: Button) -> dict[str, Any]:
+    return {"text": button.text, "request_contact": True} if button.contact else {"text": button.text}
+
+
+def commands_of(officer: bool, language: str) -> list[dict[str, str]]:
+    """The menu of commands as the Bot API wants it."""
+    return [{"command": name, "description": text} for name, text in menu(officer, language)]
+
+
+def _write_back(
+    conn: Connection,
+    account: str,
+    outcomes: list[tuple[int, str, str | None, int | None]],
+    kept: dict[str, Shown],
+) -> None:
+    for row_id, outcome, reason, message_id in outcomes:
+        outbox.settle(conn, row_id, outcome, reason, message_id)
+    for address, each in kept.items():
+        shown.keep(conn, account, address, each)

@@ -1,0 +1,230 @@
+"""What the bot says on its own on Telegram (notices, summaries), out of the outbox, through python-telegram-bot.
+
+An ``Application`` without updater: it never receives. Its job queue only ticks and each tick looks at the table, so
+nothing lives in memory alone; its rate limiter holds the share of pushes, and the budget that answers use as well holds
+both (its own pause after a 429 can end too early: python-telegram-bot #5338).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from html import escape
+from typing import Any
+
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup, InputFile, LinkPreviewOptions
+from telegram import Message as Sent
+from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, NetworkError, RetryAfter, TelegramError
+from telegram.ext import AIORateLimiter, Application, ApplicationBuilder, CallbackContext, ExtBot
+
+from bot.channels.telegram_calls import CallFailed, read_refusal
+from bot.channels.telegram_lanes import Backend, Lanes
+from bot.channels.telegram_view import Bubble, look
+from dialogs.model import decode_screen
+from storage import outbox
+from storage.engine import TransientFailure
+from storage.outbox import Waiting
+
+log = logging.getLogger(__name__)
+
+TICK = 1.0  # seconds between looks at the table
+AHEAD = 3  # ticks' worth of pushes that are under way at most: the next tick finds the rest
+SECONDS = 20.0  # for an answer of Telegram
+SLOWEST_RETRY = 60.0
+LONGEST_WAIT = 3600.0  # seconds between tries of one message
+
+
+class Push:
+    """Pushes of one bot. *rate*: messages a second at most."""
+
+    def __init__(self, token: str, api_url: str, rate: float, lanes: Lanes, backend: Backend) -> None:
+        self.lanes, self.backend, self.rate = lanes, backend, rate
+        self.account, self.budget = lanes.account, lanes.budget
+        limiter = AIORateLimiter(overall_max_rate=rate, overall_time_period=1, max_retries=0)
+        builder = ApplicationBuilder().token(token).base_url(f"{api_url}/bot").base_file_url(f"{api_url}/file/bot")
+        self.application: Application[Any, Any, Any, Any, Any, Any] = (
+            builder.updater(None)
+            .rate_limiter(limiter)
+            .connection_pool_size(64)
+            .pool_timeout(SECONDS)
+            .read_timeout(SECONDS)
+            .write_timeout(SECONDS)
+            .connect_timeout(SECONDS)
+            .build()
+        )
+        self._under_way: dict[int, asyncio.Task[None]] = {}
+        self._chats: dict[str, asyncio.Lock] = {}
+        self._running = False
+
+    @property
+    def bot(self) -> ExtBot[Any]:
+        """python-telegram-bot's bot."""
+        found: ExtBot[Any] = self.application.bot
+        return found
+
+    async def work(self) -> None:
+        """Begin as soon as Telegram can be reached; from then on the job queue ticks."""
+        wait = 1.0
+        while True:
+            try:
+                await self.application.initialize()
+                break
+            except InvalidToken:  # its words hold the token; the channel has said it in its own
+                return
+            except TelegramError as error:
+                log.info("%s: pushes wait for Telegram (%s)", self.account, type(error).__name__)
+                await asyncio.sleep(wait)
+                wait = min(SLOWEST_RETRY, wait * 2)
+        await self.application.start()
+        self._running = True
+        queue = self.application.job_queue
+        assert queue is not None
+        queue.run_repeating(self._tick, interval=TICK, first=0, job_kwargs={"coalesce": True, "max_instances": 1})
+
+    async def stop(self) -> None:
+        """What is under way ends; the rest stays in the table."""
+        if self._running:
+            self._running = False
+            await self.application.stop()
+        for task in self._under_way.values():
+            task.cancel()
+        await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+        await self.application.shutdown()
+
+    async def _tick(self, _context: CallbackContext[Any, Any, Any, Any]) -> None:
+        """Take up what is due and not under way yet."""
+        room = int(self.rate * TICK * AHEAD) - len(self._under_way)
+        if room <= 0 or not self._running:
+            return
+        try:
+            due = await self.backend.read(
+                partial(
+                    outbox.pushes_due, account=self.account, now=datetime.now(UTC), most=room + len(self._under_way)
+                )
+            )
+        except TransientFailure:
+            log.warning("%s: the outbox cannot be read now", self.account)
+            return
+        for row in due:
+            if row.id not in self._under_way and room > 0:
+                room -= 1
+                task = asyncio.create_task(self._push(row), name=f"{self.account} push")
+                self._under_way[row.id] = task
+                task.add_done_callback(partial(self._done, row.id))
+
+    def _done(self, row_id: int, task: asyncio.Task[None]) -> None:
+        del self._under_way[row_id]
+        if not task.cancelled() and task.exception() is not None:
+            log.error("%s: a push broke off", self.account, exc_info=task.exception())
+
+    async def _push(self, row: Waiting) -> None:
+        order = self._chats.setdefault(row.address, asyncio.Lock())
+        async with order:
+            await self.budget.take(row.address, push=True)
+            lane = self.lanes.lane(row.address)
+            async with lane.sending:  # an answer under way is not torn apart
+                await self.lanes.shown(lane)
+                try:
+                    message_id = await self._send(lane.chat, row)
+                except CallFailed as failed:
+                    await self._failed(row, failed)
+                else:
+                    self.lanes.beneath(lane, message_id)
+                    self.lanes.settle(row.id, "sent", None, message_id)
+            # Only then the next to this chat: a crash repeats its last message at most.
+            await self.lanes.written()
+        if not order.locked():
+            self._chats.pop(row.address, None)
+
+    async def _failed(self, row: Waiting, failed: CallFailed) -> None:
+        match failed.kind:
+            case "wait":
+                log.warning("%s: Telegram asks for silence, %.0f s", self.account, failed.seconds)
+                self.budget.pause(failed.seconds)
+                await self._put_off(row, failed.seconds)
+            case "again" | "token" | "moved":
+                await self._put_off(row, min(LONGEST_WAIT, 2.0 * 2 ** min(row.attempts, 12)))
+            case "gone":
+                await self.lanes.lost(row.address, failed.reason)
+            case _:
+                log.warning("%s: a notice was refused: %s", self.account, failed.reason)
+                self.lanes.settle(row.id, "failed", failed.reason)
+
+    async def _put_off(self, row: Waiting, seconds: float) -> None:
+        until = datetime.now(UTC) + timedelta(seconds=seconds)
+        await self.backend.run(partial(outbox.put_off, row_id=row.id, until=until))
+
+    # -------------------------------------------------------------------------------- sending
+
+    async def _send(self, chat: int, row: Waiting) -> int:
+        """Send a notice; the number of its last message. Raises :class:`CallFailed`."""
+        looked = look(decode_screen(row.body))
+        last = 0
+        for picture in looked.album:
+            last = await self._photo(
+                chat, Bubble(escape(picture.caption, quote=False), picture.caption, photo=picture.key)
+            )
+        for n, bubble in enumerate(looked.bubbles):
+            if n or looked.album:
+                await self.budget.take(row.address, push=True)
+            last = await self._photo(chat, bubble) if bubble.photo else await self._text(chat, bubble)
+        return last
+
+    async def _text(self, chat: int, bubble: Bubble) -> int:
+        options = {"reply_markup": _keyboard(bubble), "link_preview_options": LinkPreviewOptions(is_disabled=True)}
+        try:
+            sent = await _called(self.bot.send_message, chat, bubble.html, parse_mode="HTML", **options)
+        except CallFailed as failed:
+            if failed.kind != "markup":
+                raise
+            sent = await _called(self.bot.send_message, chat, bubble.plain, **options)
+        return int(sent.message_id)
+
+    async def _photo(self, chat: int, bubble: Bubble) -> int:
+        """A stored picture, uploaded once: from then on sent by the id that Telegram gave it."""
+
+        async def send(photo: str, files: dict[str, bytes]) -> Sent:
+            given = InputFile(files["picture"], filename="picture") if files else photo
+            return await _called(
+                self.bot.send_photo, chat, given, caption=bubble.html, parse_mode="HTML", reply_markup=_keyboard(bubble)
+            )
+
+        sent = await self.lanes.with_picture(bubble.photo, send)
+        if sent is None:
+            return await self._text(chat, bubble)
+        if sent.photo:
+            await self.lanes.uploaded(bubble.photo, sent.photo[-1].file_id)
+        return int(sent.message_id)
+
+
+async def _called(method: Callable[..., Awaitable[Sent]], *args: Any, **options: Any) -> Sent:
+    """A call of python-telegram-bot. Raises :class:`CallFailed` with what its error means."""
+    try:
+        return await method(*args, **options)
+    except RetryAfter as error:
+        seconds = error.retry_after
+        waits = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
+        raise CallFailed("wait", "RetryAfter", seconds=waits) from None
+    except ChatMigrated as error:
+        raise CallFailed("moved", "ChatMigrated", chat=error.new_chat_id) from None
+    except Forbidden as error:
+        raise CallFailed("gone", error.message[:180]) from None
+    except InvalidToken:
+        raise CallFailed("token", "InvalidToken") from None
+    except BadRequest as error:  # a network error to python-telegram-bot
+        raise CallFailed(read_refusal(error.message), error.message[:180]) from None
+    except NetworkError as error:
+        raise CallFailed("again", type(error).__name__) from None
+    except TelegramError as error:
+        raise CallFailed("refused", type(error).__name__) from None
+
+
+def _keyboard(bubble: Bubble) -> InlineKeyboardMarkup | None:
+    if not bubble.keyboard:
+        return None
+    return InlineKeyboardMarkup(
+        [[InlineKeyboardButton(each.text, callback_data=each.data) for each in line] for line in bubble.keyboard]
+    )
