@@ -54,7 +54,11 @@ class Registration(SQLModel, table=True):
 
 
 class Assessment(SQLModel, table=True):
-    """One person's assessment of one year. It keeps the criteria version it was filed under."""
+    """One person's assessment of one year. It keeps the criteria version it was filed under.
+
+    ``handed_in_at``: the citizen pressed Nộp while pictures were still on their way; it is submitted by itself when all
+    are there.
+    """
 
     __tablename__ = "assessments"
     __table_args__ = (
@@ -65,6 +69,7 @@ class Assessment(SQLModel, table=True):
         ),
         sa.CheckConstraint("status <> 'submitted' or submitted_at is not null", name="submitted"),
         sa.CheckConstraint("status not in ('approved', 'not_met') or decided_at is not null", name="decided"),
+        sa.CheckConstraint("handed_in_at is null or status in ('draft', 'returned')", name="handed_in"),
         sa.Index("ix_assessments_unit_id_status_submitted_at", "unit_id", "status", "submitted_at"),
     )
     id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
@@ -81,6 +86,7 @@ class Assessment(SQLModel, table=True):
     submitted_at: datetime | None = Field(default=None, sa_type=UtcTime)
     opened_at: datetime | None = Field(default=None, sa_type=UtcTime)
     decided_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    handed_in_at: datetime | None = Field(default=None, sa_type=UtcTime)
 
 
 class Answer(SQLModel, table=True):
@@ -112,7 +118,7 @@ class AnswerChange(SQLModel, table=True):
     indicator: str = Field(max_length=8)
     level: str | None = Field(default=None, max_length=24)
     before: str | None = Field(default=None, max_length=24)
-    what: str = Field(max_length=16)  # level, evidence, officer_level
+    what: str = Field(max_length=16)  # level, evidence, officer_level, lost (a picture could not be had)
     actor: str = Field(max_length=32)
     at: datetime = Field(sa_type=UtcTime)
 
@@ -121,6 +127,7 @@ registrations = table_of(Registration)
 assessments = table_of(Assessment)
 answers = table_of(Answer)
 answer_history = table_of(AnswerChange)
+_later = answer_history.alias()
 units = table_of(Unit)
 
 
@@ -142,6 +149,7 @@ class AssessmentRow:
     submitted_at: datetime | None
     opened_at: datetime | None
     decided_at: datetime | None
+    handed_in_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +181,7 @@ _COLUMNS = (
     assessments.c.submitted_at,
     assessments.c.opened_at,
     assessments.c.decided_at,
+    assessments.c.handed_in_at,
 )
 _BY_ID = Prepared(sa.select(*_COLUMNS).where(assessments.c.id == sa.bindparam("assessment")))
 _LOCK = Prepared(sa.select(*_COLUMNS).where(assessments.c.id == sa.bindparam("assessment")).with_for_update())
@@ -245,6 +254,7 @@ _MOVE = Prepared(
         submitted_at=sa.bindparam("submitted"),
         opened_at=sa.bindparam("opened"),
         decided_at=sa.bindparam("decided"),
+        handed_in_at=None,
     )
 )
 
@@ -283,7 +293,13 @@ def _pass(conn: Connection, row: AssessmentRow, event: str, actor: str, now: dat
     )
     audit.write(conn, actor, f"assessment.{event}", f"assessment:{row.id}", now, row.unit_id)
     return replace(
-        row, status=becomes, version=row.version + 1, submitted_at=submitted, opened_at=opened, decided_at=decided
+        row,
+        status=becomes,
+        version=row.version + 1,
+        submitted_at=submitted,
+        opened_at=opened,
+        decided_at=decided,
+        handed_in_at=None,
     )
 
 
@@ -404,8 +420,31 @@ def start_again(conn: Connection, assessment_id: int, actor: str, now: datetime)
     if row.status != "draft":
         raise Refused("assessment_state", status=row.status, event="start_again")
     clear(conn, assessment_id)
+    _HAND_IN.run(conn, assessment=assessment_id, now=None)
     audit.write(conn, actor, "assessment.start_again", f"assessment:{row.id}", now, row.unit_id)
-    return row
+    return replace(row, handed_in_at=None)
+
+
+_HAND_IN = Prepared(
+    sa.update(assessments)
+    .where(assessments.c.id == sa.bindparam("assessment"))
+    .values(handed_in_at=sa.bindparam("now", type_=UtcTime))
+)
+
+
+def hand_in(conn: Connection, assessment_id: int, actor: str, now: datetime) -> AssessmentRow:
+    """Nộp while pictures are still on their way: :func:`submit` is to follow by itself when all are there.
+
+    Again: nothing happens. Raises ``Refused("assessment_state")`` where it could not be submitted.
+    """
+    row = locked(conn, assessment_id)
+    if (row.status, "submit") not in LIFE:
+        raise Refused("assessment_state", status=row.status, event="submit")
+    if row.handed_in_at is not None:
+        return row
+    _HAND_IN.run(conn, assessment=assessment_id, now=now)
+    audit.write(conn, actor, "assessment.hand_in", f"assessment:{row.id}", now, row.unit_id)
+    return replace(row, handed_in_at=now)
 
 
 def submit(conn: Connection, assessment_id: int, actor: str, now: datetime) -> AssessmentRow:
@@ -511,6 +550,7 @@ def add_evidence(
     contact_id: int,
     actor: str,
     key: str | None = None,
+    held: evidence.Held | None = None,
     text: str = "",
     now: datetime,
 ) -> bool:
@@ -519,7 +559,9 @@ def add_evidence(
     there = answer_of(conn, assessment_id, indicator)
     if not (editable(row, there) or (row.status == "draft" and there is None)):
         raise Refused("assessment_closed", status=row.status)
-    added = evidence.add(conn, assessment_id, indicator, kind, contact_id=contact_id, key=key, text=text, now=now)
+    added = evidence.add(
+        conn, assessment_id, indicator, kind, contact_id=contact_id, key=key, held=held, text=text, now=now
+    )
     if added:
         remember(conn, assessment_id, indicator, None, None, "evidence", actor, now)
     return added
@@ -534,6 +576,37 @@ def remove_evidence(
         raise Refused("assessment_closed", status=row.status)
     if evidence.remove(conn, assessment_id, piece_id):
         remember(conn, assessment_id, indicator, None, None, "evidence", actor, now)
+
+
+_LOST = Prepared(
+    sa.select(answer_history.c.indicator)
+    .where(
+        answer_history.c.assessment_id == sa.bindparam("assessment"),
+        answer_history.c.what == "lost",
+        answer_history.c.at >= sa.bindparam("since"),
+        ~sa.exists(
+            sa.select(_later.c.id).where(
+                _later.c.assessment_id == answer_history.c.assessment_id,
+                _later.c.indicator == answer_history.c.indicator,
+                _later.c.id > answer_history.c.id,
+                _later.c.actor.like("person:%"),
+            )
+        ),
+    )
+    .distinct()
+    .order_by(answer_history.c.indicator)
+)
+
+
+def lose_evidence(conn: Connection, row: evidence.ArrivalRow, now: datetime) -> None:
+    """A picture on its way cannot be had: its piece goes. The caller holds the assessment's lock."""
+    if evidence.remove(conn, row.assessment_id, row.evidence_id):
+        remember(conn, row.assessment_id, row.indicator, None, None, "lost", f"channel:{row.account}"[:32], now)
+
+
+def lost_since(conn: Connection, assessment_id: int, since: datetime) -> list[str]:
+    """The indicators that lost a picture since a moment and that the citizen has not touched after that."""
+    return [row.indicator for row in _LOST.all(conn, assessment=assessment_id, since=since)]
 
 
 _FORGET_RETURNS = Prepared(

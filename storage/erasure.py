@@ -7,6 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from storage import assessments, audit, counters, events, evidence, jobs
+from storage.albums import albums
 from storage.assessments import answer_history, answers, registrations
 from storage.base import Connection, Prepared
 from storage.conversations import conversations, drop_fleeting, messages
@@ -15,6 +16,7 @@ from storage.officers import officer_contacts
 from storage.outbox import outbox
 from storage.people import PersonRow, consents, contact_person, contacts, contacts_of, people, resume_cards
 from storage.reviews import returned_questions, reviews
+from storage.shown import shown
 
 _ADDRESS = Prepared(sa.select(contacts.c.address).where(contacts.c.id == sa.bindparam("contact")))
 _IS_OFFICER = Prepared(
@@ -38,9 +40,11 @@ _FORGET_CONTACT = (
     _by(contact_person, "contact_id"),
     _by(consents, "contact_id"),
     _by(officer_contacts, "contact_id"),
+    _by(albums, "contact_id"),
+    _by(shown, "contact_id"),
 )
 _DROP_CONTACT = _by(contacts, "id")
-_ERASE_CHAT = (_by(messages, "contact_id"), _by(outbox, "contact_id"))
+_ERASE_CHAT = (_by(messages, "contact_id"), _by(outbox, "contact_id"), _by(albums, "contact_id"))
 _REVIEW_QUESTIONS = Prepared(
     sa.delete(returned_questions).where(
         returned_questions.c.review_id.in_(
@@ -51,7 +55,8 @@ _REVIEW_QUESTIONS = Prepared(
 _ERASE_ASSESSMENT = (
     _REVIEW_QUESTIONS,
     _by(reviews, "assessment_id"),
-    _by(pieces, "assessment_id"),
+    _by(albums, "assessment_id"),
+    _by(pieces, "assessment_id"),  # and with them what is still on its way
     _by(answer_history, "assessment_id"),
     _by(answers, "assessment_id"),
     _by(assessments.assessments, "id"),
@@ -72,6 +77,7 @@ _ERASE_PERSON = (
 def forget_contact(conn: Connection, contact_id: int) -> None:
     """Everything that hangs on a contact, and the contact. What stays: the event's claim (ids only)."""
     address = _ADDRESS.value(conn, contact=contact_id)
+    evidence.forget_arrivals(conn, contact_id)
     evidence.forget_uploads(conn, contact_id)
     jobs.forget(conn, contact_id)
     if address is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ PICTURE_KINDS = ("photo", "certificate")
 MOST_PICTURES = 8  # for one answer
 MOST_TEXTS = 4
 TEXT_LIMIT = 2000
+UNIQUE_LIMIT = 128
 
 
 class Upload(SQLModel, table=True):
@@ -34,14 +35,22 @@ class Upload(SQLModel, table=True):
 
 
 class Evidence(SQLModel, table=True):
-    """One piece of evidence. Pictures have a ``key`` in the blob store; a confirmation has a ``status``."""
+    """One piece of evidence. Pictures have a ``key`` in the blob store; a confirmation has a ``status``.
+
+    ``arriving`` (đang nhận) is a picture that its channel holds and that is still to be fetched: it has no key yet.
+    """
 
     __tablename__ = "evidence"
     __table_args__ = (
         sa.CheckConstraint("kind in ('text', 'photo', 'certificate', 'link', 'officer_confirmation')", name="kind"),
-        sa.CheckConstraint("(kind in ('photo', 'certificate')) = (key is not null)", name="key"),
-        sa.CheckConstraint("status in ('given', 'asked', 'confirmed', 'declined')", name="status"),
-        sa.CheckConstraint("(kind = 'officer_confirmation') = (status <> 'given')", name="confirmation"),
+        sa.CheckConstraint(
+            "(kind in ('photo', 'certificate') and status <> 'arriving') = (key is not null)", name="key"
+        ),
+        sa.CheckConstraint("status in ('given', 'arriving', 'asked', 'confirmed', 'declined')", name="status"),
+        sa.CheckConstraint(
+            "(kind = 'officer_confirmation') = (status in ('asked', 'confirmed', 'declined'))", name="confirmation"
+        ),
+        sa.CheckConstraint("status <> 'arriving' or kind in ('photo', 'certificate')", name="arriving"),
         sa.CheckConstraint("length(text) <= 2000", name="text"),
         sa.Index("ix_evidence_assessment_id_indicator", "assessment_id", "indicator"),
         # The same picture twice in one answer is one piece of evidence.
@@ -58,8 +67,30 @@ class Evidence(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcTime)
 
 
+class Arrival(SQLModel, table=True):
+    """What is to be fetched for a picture on its way: gone as soon as the picture is here, or cannot be had.
+
+    ``reference`` fetches it, on its own ``account`` only; ``unique_ref`` is the same whenever the same file comes.
+    """
+
+    __tablename__ = "arrivals"
+    __table_args__ = (sa.Index("ix_arrivals_account_not_before", "account", "not_before"),)
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    evidence_id: int = Field(foreign_key="evidence.id", ondelete="CASCADE", unique=True, sa_type=BigId)
+    contact_id: int = Field(foreign_key="contacts.id", index=True, sa_type=BigId)
+    account: str = Field(max_length=64)
+    address: str = Field(max_length=128)
+    reference: str = Field(sa_type=sa.Text)
+    unique_ref: str = Field(max_length=128)
+    size: int = Field(default=0, sa_type=sa.BigInteger)
+    attempts: int = 0
+    not_before: datetime = Field(sa_type=UtcTime)
+    made_at: datetime = Field(sa_type=UtcTime)
+
+
 uploads = table_of(Upload)
 evidence = table_of(Evidence)
+arrivals = table_of(Arrival)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +104,18 @@ class EvidenceRow:
     text: str
     status: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A picture that a channel account holds for an address: what fetches it, its lasting name (at most 128
+    characters), its size in bytes (0: unknown)."""
+
+    reference: str
+    unique: str
+    size: int
+    account: str
+    address: str
 
 
 # ------------------------------------------------------------------------------------------ uploads
@@ -155,7 +198,8 @@ _OF = Prepared(
     .order_by(evidence.c.id)
 )
 _PUT = Prepared(
-    sa.insert(evidence).values(
+    sa.insert(evidence)
+    .values(
         assessment_id=sa.bindparam("assessment"),
         indicator=sa.bindparam("of"),
         kind=sa.bindparam("sort"),
@@ -164,10 +208,34 @@ _PUT = Prepared(
         status=sa.bindparam("state"),
         at=sa.bindparam("now"),
     )
+    .returning(evidence.c.id)
 )
 _DROP = Prepared(
     sa.delete(evidence).where(
         evidence.c.assessment_id == sa.bindparam("assessment"), evidence.c.id == sa.bindparam("piece")
+    )
+)
+_SAME_ON_ITS_WAY = Prepared(
+    sa.select(arrivals.c.id)
+    .select_from(arrivals.join(evidence, evidence.c.id == arrivals.c.evidence_id))
+    .where(
+        evidence.c.assessment_id == sa.bindparam("assessment"),
+        evidence.c.indicator == sa.bindparam("of"),
+        arrivals.c.unique_ref == sa.bindparam("name"),
+    )
+)
+_EXPECT = Prepared(
+    sa.insert(arrivals).values(
+        evidence_id=sa.bindparam("piece"),
+        contact_id=sa.bindparam("contact"),
+        account=sa.bindparam("account"),
+        address=sa.bindparam("address"),
+        reference=sa.bindparam("ref"),
+        unique_ref=sa.bindparam("name"),
+        size=sa.bindparam("bytes"),
+        attempts=0,
+        not_before=sa.bindparam("now"),
+        made_at=sa.bindparam("now"),
     )
 )
 _DROP_ALL = Prepared(sa.delete(evidence).where(evidence.c.assessment_id == sa.bindparam("assessment")))
@@ -200,10 +268,13 @@ def add(
     *,
     contact_id: int,
     key: str | None = None,
+    held: Held | None = None,
     text: str = "",
     now: datetime,
 ) -> bool:
-    """Put a piece beside an answer; ``False`` when it is there already.
+    """Put a piece beside an answer; ``False`` when it is there already, or on its way there.
+
+    A picture is stored (*key*) or still with its channel (*held*): then it is ``arriving`` and is to be fetched.
 
     Raises ``Refused``: ``evidence_foreign`` (the contact never sent that picture), ``evidence_full`` (more than
     :data:`MOST_PICTURES` pictures or :data:`MOST_TEXTS` texts).
@@ -211,10 +282,14 @@ def add(
     """
     there = of_indicator(conn, assessment_id, indicator)
     if kind in PICTURE_KINDS:
-        assert key is not None
-        if any(piece.key == key for piece in there):
+        assert (key is None) != (held is None)
+        if key is not None and any(piece.key == key for piece in there):
             return False
-        if not owns_upload(conn, contact_id, key):
+        if held is not None and _SAME_ON_ITS_WAY.first(
+            conn, assessment=assessment_id, of=indicator, name=held.unique[:UNIQUE_LIMIT]
+        ):
+            return False
+        if key is not None and not owns_upload(conn, contact_id, key):
             raise Refused("evidence_foreign")
         if sum(piece.kind in PICTURE_KINDS for piece in there) >= MOST_PICTURES:
             raise Refused("evidence_full", most=MOST_PICTURES)
@@ -227,15 +302,27 @@ def add(
         raise Refused("evidence_full", most=MOST_TEXTS)
     if key is not None:
         _USE_UPLOAD.run(conn, contact=contact_id, blob=key)
-    state = "asked" if kind == "officer_confirmation" else "given"
-    _PUT.run(
+    state = "asked" if kind == "officer_confirmation" else "given" if held is None else "arriving"
+    piece_id = _PUT.value(
         conn, assessment=assessment_id, of=indicator, sort=kind, blob=key, words=text[:TEXT_LIMIT], state=state, now=now
     )
+    if held is not None:
+        _EXPECT.run(
+            conn,
+            piece=piece_id,
+            contact=contact_id,
+            account=held.account,
+            address=held.address,
+            ref=held.reference,
+            name=held.unique[:UNIQUE_LIMIT],
+            bytes=held.size,
+            now=now,
+        )
     return True
 
 
 def remove(conn: Connection, assessment_id: int, piece_id: int) -> bool:
-    """Take a piece away; ``False`` when it was not there."""
+    """Take a piece away; ``False`` when it was not there. One on its way is not fetched any more."""
     return _DROP.run(conn, assessment=assessment_id, piece=piece_id) == 1
 
 
@@ -253,6 +340,110 @@ def settle_confirmation(conn: Connection, assessment_id: int, piece_id: int, con
         state="confirmed" if confirmed else "declined",
         officer=officer_id,
     )
+
+
+# ------------------------------------------------------------------------------------------ pictures on their way
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalRow:
+    """A picture to fetch: whose evidence it is, where it came from, how often that failed. ``size`` in bytes
+    (0: unknown)."""
+
+    id: int
+    evidence_id: int
+    assessment_id: int
+    indicator: str
+    contact_id: int
+    account: str
+    address: str
+    reference: str = field(repr=False)
+    size: int
+    attempts: int
+    made_at: datetime
+
+
+_ARRIVALS = sa.select(
+    arrivals.c.id,
+    arrivals.c.evidence_id,
+    evidence.c.assessment_id,
+    evidence.c.indicator,
+    arrivals.c.contact_id,
+    arrivals.c.account,
+    arrivals.c.address,
+    arrivals.c.reference,
+    arrivals.c.size,
+    arrivals.c.attempts,
+    arrivals.c.made_at,
+).select_from(arrivals.join(evidence, evidence.c.id == arrivals.c.evidence_id))
+_ARRIVAL = Prepared(_ARRIVALS.where(arrivals.c.id == sa.bindparam("arrival")))
+_ARRIVALS_DUE = Prepared(
+    _ARRIVALS.where(arrivals.c.account == sa.bindparam("account"), arrivals.c.not_before <= sa.bindparam("now"))
+    .order_by(arrivals.c.not_before, arrivals.c.id)
+    .limit(sa.bindparam("most"))
+)
+_PUT_OFF = Prepared(
+    sa.update(arrivals)
+    .where(arrivals.c.id == sa.bindparam("arrival"))
+    .values(not_before=sa.bindparam("until"), attempts=arrivals.c.attempts + 1)
+)
+_ARRIVED = Prepared(sa.delete(arrivals).where(arrivals.c.id == sa.bindparam("arrival")))
+_SAME_PICTURE = Prepared(
+    sa.select(evidence.c.id).where(
+        evidence.c.assessment_id == sa.bindparam("assessment"),
+        evidence.c.indicator == sa.bindparam("of"),
+        evidence.c.key == sa.bindparam("blob"),
+    )
+)
+_GIVE = Prepared(
+    sa.update(evidence)
+    .where(evidence.c.id == sa.bindparam("piece"), evidence.c.status == "arriving")
+    .values(key=sa.bindparam("blob"), status="given")
+)
+
+
+def arrival(conn: Connection, arrival_id: int) -> ArrivalRow | None:
+    """A picture on its way; ``None`` when it has come, was given up, or was taken away meanwhile."""
+    row = _ARRIVAL.first(conn, arrival=arrival_id)
+    return None if row is None else ArrivalRow(*row)
+
+
+def arrivals_due(conn: Connection, account: str, now: datetime, most: int = 20) -> list[ArrivalRow]:
+    """What an account is to fetch now, the longest due first."""
+    return [ArrivalRow(*row) for row in _ARRIVALS_DUE.all(conn, account=account, now=now, most=most)]
+
+
+def put_off(conn: Connection, arrival_id: int, until: datetime) -> None:
+    """Fetching failed for now: try again from *until* on."""
+    _PUT_OFF.run(conn, arrival=arrival_id, until=until)
+
+
+def arrive(conn: Connection, row: ArrivalRow, key: str) -> bool:
+    """The picture is in the blob store: its piece is given. ``False``: the same picture is beside that answer
+    already, and this piece goes. The caller holds the assessment's lock and has read *row* under it."""
+    _ARRIVED.run(conn, arrival=row.id)
+    if _SAME_PICTURE.first(conn, assessment=row.assessment_id, of=row.indicator, blob=key) is not None:
+        remove(conn, row.assessment_id, row.evidence_id)
+        return False
+    _GIVE.run(conn, piece=row.evidence_id, blob=key)
+    return True
+
+
+def use_upload(conn: Connection, contact_id: int, key: str) -> None:
+    """An upload of this contact became evidence: it stays as long as that does."""
+    _USE_UPLOAD.run(conn, contact=contact_id, blob=key)
+
+
+_DROP_ARRIVING = Prepared(
+    sa.delete(evidence).where(
+        evidence.c.id.in_(sa.select(arrivals.c.evidence_id).where(arrivals.c.contact_id == sa.bindparam("contact")))
+    )
+)
+
+
+def forget_arrivals(conn: Connection, contact_id: int) -> None:
+    """The contact is going: what it sent and is still on its way does not come any more."""
+    _DROP_ARRIVING.run(conn, contact=contact_id)
 
 
 _WHO_SEES = Prepared(sa.select(evidence.c.assessment_id).where(evidence.c.key == sa.bindparam("blob")).distinct())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from storage import conversations, erasure, events, evidence, jobs, outbox, people
+from storage import albums, conversations, erasure, events, evidence, jobs, outbox, people
 from storage.base import Connection
 
 
@@ -18,6 +18,7 @@ class Keep:
     outbox_days: int = 3
     failed_days: int = 14
     uploads_hours: int = 24
+    albums_hours: int = 24
     unjoined_days: int = 30
 
 
@@ -35,5 +36,6 @@ def tidy(conn: Connection, keep: Keep, now: datetime) -> bool:
     outbox.purge(conn, now - timedelta(days=keep.outbox_days))
     events.purge(conn, now - timedelta(days=keep.failed_days))
     evidence.purge_uploads(conn, now - timedelta(hours=keep.uploads_hours), now - timedelta(days=keep.history_days))
+    albums.purge(conn, now - timedelta(hours=keep.albums_hours))
     jobs.purge(conn, now - timedelta(days=keep.outbox_days))
     return len(provisional) + len(unjoined) >= 200

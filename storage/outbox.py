@@ -27,7 +27,7 @@ _with_topic = _only("topic is not null")
 
 class Outgoing(SQLModel, table=True):
     """A message on its way. ``priority``: 0 answer, 1 notice, 2 bulk. ``topic`` lets an undo cancel what has not
-    left yet."""
+    left yet. ``person_id``: the citizen that a notice is for, whichever contact of theirs it goes to."""
 
     __tablename__ = "outbox"
     __table_args__ = (
@@ -42,6 +42,7 @@ class Outgoing(SQLModel, table=True):
     account: str = Field(max_length=64)
     address: str = Field(max_length=128)
     contact_id: int | None = Field(default=None, sa_type=BigId, index=True)
+    person_id: int | None = Field(default=None, sa_type=BigId)
     priority: int = 0
     body: str = Field(sa_type=sa.Text)
     topic: str | None = Field(default=None, max_length=64)
@@ -76,6 +77,7 @@ _PUT = Prepared(
         account=sa.bindparam("account"),
         address=sa.bindparam("address"),
         contact_id=sa.bindparam("contact"),
+        person_id=sa.bindparam("person"),
         priority=sa.bindparam("priority"),
         body=sa.bindparam("body"),
         topic=sa.bindparam("topic"),
@@ -101,9 +103,10 @@ def put(
     topic: str | None = None,
     not_before: datetime | None = None,
     message_id: int | None = None,
+    person_id: int | None = None,
     delivered: bool = False,
 ) -> int:
-    """Put a message (an encoded screen) into the outbox; its id.
+    """Put a message (an encoded screen) into the outbox; its id. *person_id*: the citizen that a notice is for.
 
     *delivered*: the channel shows it from the contact's history, where it stands already (web): nothing is left to
     send, and the body is not kept twice.
@@ -113,6 +116,7 @@ def put(
         account=account,
         address=address,
         contact=contact_id,
+        person=person_id,
         priority=priority,
         body="" if delivered else body,
         topic=topic,
@@ -158,6 +162,8 @@ _LINE_UP = (
 )
 _DUE = Prepared(_LINE_UP)
 _DUE_TO_CONTACTS = Prepared(_LINE_UP.where(outbox.c.contact_id.is_not(None)))
+_DUE_ANSWERS = Prepared(_LINE_UP.where(outbox.c.priority == sa.literal_column(str(ANSWER))))
+_DUE_PUSHES = Prepared(_LINE_UP.where(outbox.c.priority > sa.literal_column(str(ANSWER))))
 
 
 def due(conn: Connection, account: str, now: datetime, most: int = 200, *, farewells: bool = True) -> list[Waiting]:
@@ -167,6 +173,37 @@ def due(conn: Connection, account: str, now: datetime, most: int = 200, *, farew
     """
     statement = _DUE if farewells else _DUE_TO_CONTACTS
     return [Waiting(*row) for row in statement.all(conn, account=account, now=now, most=most)]
+
+
+def answers_due(conn: Connection, account: str, now: datetime, most: int = 10_000) -> list[Waiting]:
+    """Answers that wait, oldest first: what a sender goes on with after a restart."""
+    return [Waiting(*row) for row in _DUE_ANSWERS.all(conn, account=account, now=now, most=most)]
+
+
+def pushes_due(conn: Connection, account: str, now: datetime, most: int = 200) -> list[Waiting]:
+    """What the bot says on its own (notices before bulk) and should say now, oldest first."""
+    return [Waiting(*row) for row in _DUE_PUSHES.all(conn, account=account, now=now, most=most)]
+
+
+_BODY = Prepared(sa.select(outbox.c.body).where(outbox.c.id == sa.bindparam("row")))
+
+
+def body(conn: Connection, row_id: int) -> str | None:
+    """The screen of a row, as JSON; ``None`` when it has been forgotten."""
+    found: str | None = _BODY.value(conn, row=row_id)
+    return found
+
+
+_PUT_OFF = Prepared(
+    sa.update(outbox)
+    .where(outbox.c.id == sa.bindparam("row"), outbox.c.outcome == "waiting")
+    .values(attempts=outbox.c.attempts + 1, not_before=sa.bindparam("until"))
+)
+
+
+def put_off(conn: Connection, row_id: int, until: datetime) -> None:
+    """The row could not be sent now; it is tried again then."""
+    _PUT_OFF.run(conn, row=row_id, until=until)
 
 
 _WAITING_FOR = Prepared(

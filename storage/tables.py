@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from storage import (
+    albums,
     assessments,
     audit,
     conversations,
@@ -15,6 +16,8 @@ from storage import (
     people,
     reviews,
     seasons,
+    sent_files,
+    shown,
     units,
 )
 from storage.base import metadata
@@ -22,6 +25,6 @@ from storage.base import metadata
 __all__ = ["AGGREGATES", "metadata"]
 
 AGGREGATES = (
-    units, seasons, people, officers, assessments, evidence, reviews, conversations, outbox, jobs, events, counters,
-    audit,
+    units, seasons, people, officers, assessments, evidence, albums, reviews, conversations, shown, outbox, sent_files,
+    jobs, events, counters, audit,
 )  # fmt: skip

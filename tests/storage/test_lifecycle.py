@@ -158,8 +158,8 @@ def test_constraints_stand_in_the_schema_too(database: sa.Engine) -> None:
         "update counters set n = -1",
         "update answers set officer_level = 'kha'",
         f"insert into assessments select 99, 'HS-X', person_id, year, unit_id, subject_group, criteria_id,"
-        f" criteria_version, 'draft', 1, registered_at, submitted_at, opened_at, decided_at from assessments"
-        f" where id = {row.id}",
+        f" criteria_version, 'draft', 1, registered_at, submitted_at, opened_at, decided_at, handed_in_at"
+        f" from assessments where id = {row.id}",
     ):
         with pytest.raises(sa.exc.IntegrityError), writing(database) as conn:
             conn.exec_driver_sql(statement)

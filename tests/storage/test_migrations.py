@@ -89,3 +89,58 @@ def test_sqlite_keeps_its_foreign_keys_after_a_migration(sqlite_url: str) -> Non
     with engine.connect() as conn:
         assert conn.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
     engine.dispose()
+
+
+def test_0002_keeps_evidence_up_and_down_but_drops_what_was_still_on_its_way(engine: Engine) -> None:
+    migrate.upgrade(engine, "0001")
+    moment = "'2026-10-05T02:00:00.000000Z'"
+    with writing(engine) as conn:
+        for statement in (
+            "insert into units (id, vintage, code, level, path, name, kind, folded)"
+            " values (1, '2025', '06685', 2, '06685/', 'Phường Hồng Gai', 'phuong', 'hong gai')",
+            "insert into contacts (id, account, address, provisional, reachable, created_at)"
+            f" values (1, 'test', 'a', false, true, {moment})",
+            "insert into people (id, unit_id, name, birth_year, form, subject_group, joined_at)"
+            f" values (1, 1, 'Lê Thị Na', 1960, 'ong_ba', 'nong_dan', {moment})",
+            "insert into assessments (id, code, person_id, year, unit_id, subject_group, criteria_id, criteria_version,"
+            " status, version, registered_at)"
+            f" values (1, 'HS-2026-AAAAA', 1, 2026, 1, 'nong_dan', 'set', '1', 'draft', 1, {moment})",
+            "insert into evidence (id, assessment_id, indicator, kind, key, text, status, at)"
+            f" values (1, 1, 'B2', 'photo', 'k1', 'Lớp học', 'given', {moment}),"
+            f" (2, 1, 'B2', 'officer_confirmation', null, '', 'asked', {moment})",
+        ):
+            conn.exec_driver_sql(statement)
+
+    def kept() -> list[tuple[object, ...]]:
+        with reading(engine) as conn:
+            return [
+                tuple(row) for row in conn.exec_driver_sql("select id, key, text, status from evidence order by id")
+            ]
+
+    before = kept()
+    assert len(before) == 2
+    migrate.upgrade(engine, "0002")
+    assert kept() == before
+    with writing(engine) as conn:
+        conn.exec_driver_sql(
+            "insert into evidence (id, assessment_id, indicator, kind, text, status, at)"
+            f" values (3, 1, 'B2', 'photo', '', 'arriving', {moment})"
+        )
+        conn.exec_driver_sql(
+            "insert into arrivals (id, evidence_id, contact_id, account, address, reference, unique_ref, size,"
+            f" attempts, not_before, made_at) values (1, 3, 1, 'test', 'a', 'ref', 'u', 5, 0, {moment}, {moment})"
+        )
+        conn.exec_driver_sql(f"update assessments set handed_in_at = {moment}")
+        for wrong in (
+            "update evidence set status = 'arriving' where id = 1",  # it has a key
+            "update evidence set status = 'arriving' where id = 2",  # it is no picture
+            "update evidence set key = 'k2' where id = 3",
+            "update assessments set status = 'withdrawn'",  # handed in
+        ):
+            with pytest.raises(sa.exc.IntegrityError), conn.begin_nested():
+                conn.exec_driver_sql(wrong)
+    migrate.downgrade(engine, "0001")
+    assert kept() == before
+    with reading(engine) as conn:
+        assert "arrivals" not in sa.inspect(conn).get_table_names()
+        assert conn.exec_driver_sql("select status from assessments").scalar() == "draft"
