@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import criteria
 from bot.faults import cause
-from bot.settings import Settings, config_file, sqlite_file
+from bot.settings import SECRETS, Account, Settings, accounts, config_file, secrets_file, sqlite_file, webhook_url
 from locales import _, moment, number, voice
 from storage import catalogue, events, health, migrate, recount, units
 from storage.base import Connection
 from storage.engine import is_transient, open_engine, reading
 
+if TYPE_CHECKING:
+    from bot.channels.telegram_about import About, Silent
+
 GOOD, WARN, BAD, NOTE = "good", "warn", "bad", "note"
 LEAST_SPACE = 200 * 2**20  # bytes: below this a day's photos may not fit
 LOW_SPACE = 2 * 2**30
+SKEW, FAR_SKEW = timedelta(seconds=5), timedelta(seconds=60)  # a clock that is off: to be seen to; to be mended
+RECENT = timedelta(days=1)  # Telegram remembers a webhook's last error for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +39,15 @@ class Finding:
     text: str
 
 
-def examine(settings: Settings, now: datetime) -> list[Finding]:
-    """Look at everything; sentences in the voice in force. Writes nothing but a probe file in the folder of
-    pictures."""
+def examine(settings: Settings, now: datetime, offline: bool = False) -> list[Finding]:
+    """Look at everything, with *offline* without asking Telegram; sentences in the voice in force. Writes nothing but a
+    probe file in the folder of pictures."""
     found = [Finding("settings", GOOD, _("doctor.settings", file=config_file() or _("doctor.settings.defaults")))]
+    found.extend(_secrets())
     found.extend(_disk(settings))
     found.extend(_database(settings, now))
     found.append(_public_url(settings))
+    found.extend(_telegram(settings, now, offline))
     found.append(Finding("season", NOTE, _("doctor.season")))
     found.append(_criteria())
     return found
@@ -161,3 +171,105 @@ def _criteria() -> Finding:
     if newest.is_official:
         return Finding("criteria", GOOD, _("doctor.criteria", title=title, version=newest.version))
     return Finding("criteria", NOTE, _("doctor.criteria.reconstruction", title=title, version=newest.version))
+
+
+def _secrets() -> Iterator[Finding]:
+    """That nobody else may read the file was seen when it was loaded."""
+    file = secrets_file()
+    if not file.exists():
+        return
+    if os.name == "posix" and file.stat().st_uid != os.geteuid():
+        yield Finding("secrets", WARN, _("doctor.secrets.foreign", file=file))
+    elif os.name == "posix" and file.resolve().parent.stat().st_mode & 0o002:
+        yield Finding("secrets", WARN, _("doctor.secrets.folder", file=file))
+    else:
+        yield Finding("secrets", GOOD, _("doctor.secrets", file=file))
+
+
+# ------------------------------------------------------------------------------------------ Telegram
+
+
+def _telegram(settings: Settings, now: datetime, offline: bool) -> Iterator[Finding]:
+    bots = accounts(settings)
+    if not bots:
+        yield Finding("telegram", NOTE, _("doctor.telegram.none", secrets=SECRETS))
+        return
+    if offline:
+        yield Finding("telegram", NOTE, _("doctor.telegram.offline", n=number(len(bots))))
+        return
+    from bot.channels.telegram_about import About, ask
+
+    answers = ask([bot.token for bot in bots], settings.telegram.api_url)
+    yield from _clock_by_telegram([each for each in answers if isinstance(each, About)])
+    told: set[str] = set()
+    for bot, answer in zip(bots, answers, strict=True):
+        if isinstance(answer, About):
+            yield from _bot(settings, bot, answer, now)
+        elif answer.why not in told:
+            yield _silent(settings, bot, answer)
+            if answer.why in ("unreachable", "late"):  # once: the way is the same for all
+                told.add(answer.why)
+
+
+def _silent(settings: Settings, bot: Account, answer: Silent) -> Finding:
+    server = urlsplit(settings.telegram.api_url).netloc
+    match answer.why:
+        case "refused":
+            return Finding(bot.account, BAD, _("doctor.telegram.refused", account=bot.account))
+        case "busy":
+            text = _("doctor.telegram.busy", account=bot.account, status=answer.reason)
+            return Finding(bot.account, WARN, text)
+        case "late":
+            return Finding("telegram", BAD, _("doctor.telegram.late", server=server))
+        case "odd":
+            return Finding(bot.account, BAD, _("doctor.telegram.odd", account=bot.account, server=server))
+    return Finding("telegram", BAD, _("doctor.telegram.unreachable", server=server, reason=answer.reason))
+
+
+def _clock_by_telegram(answers: list[About]) -> Iterator[Finding]:
+    skews = [each.skew for each in answers if each.skew is not None]
+    if not skews:
+        return
+    least = min(skews, key=abs)  # an answer that was slow on its way makes ours look ahead
+    seconds = number(abs(least).total_seconds(), 0 if abs(least) >= SKEW else 1)
+    if abs(least) <= SKEW:
+        yield Finding("telegram.clock", GOOD, _("doctor.telegram.clock", seconds=seconds))
+    else:
+        state = BAD if abs(least) > FAR_SKEW else WARN
+        text = _(
+            "doctor.telegram.clock.ahead" if least > timedelta(0) else "doctor.telegram.clock.behind", seconds=seconds
+        )
+        yield Finding("telegram.clock", state, text)
+
+
+def _bot(settings: Settings, bot: Account, about: About, now: datetime) -> Iterator[Finding]:
+    who = f"@{about.username}"
+    yield Finding(bot.account, GOOD, _("doctor.telegram", account=bot.account, who=who))
+    yield _webhook(settings, bot, about, now)
+    wide = [
+        Finding(f"{bot.account}.privacy", WARN, _("doctor.telegram.privacy", who=who)) if about.reads_groups else None,
+        Finding(f"{bot.account}.inline", WARN, _("doctor.telegram.inline", who=who)) if about.inline else None,
+        Finding(f"{bot.account}.groups", NOTE, _("doctor.telegram.groups", who=who)) if about.joins_groups else None,
+    ]
+    found = [each for each in wide if each]
+    yield from found or [Finding(f"{bot.account}.rights", GOOD, _("doctor.telegram.rights", who=who))]
+
+
+def _webhook(settings: Settings, bot: Account, about: About, now: datetime) -> Finding:
+    """Whether updates come the way that the mode wants; the running bot sets the webhook and takes it away."""
+    check, who, pending = f"{bot.account}.webhook", f"@{about.username}", number(about.pending)
+    # The address of a webhook that is not ours may hold somebody's secret: only its host is told.
+    host = urlsplit(about.webhook).hostname or "?"
+    if settings.telegram.mode == "polling":
+        if about.webhook:
+            return Finding(check, WARN, _("doctor.telegram.webhook.left", who=who, host=host))
+        return Finding(check, GOOD, _("doctor.telegram.polling", who=who, pending=pending))
+    if not about.webhook:
+        return Finding(check, WARN, _("doctor.telegram.webhook.unset", who=who))
+    if about.webhook != webhook_url(settings, bot):
+        return Finding(check, WARN, _("doctor.telegram.webhook.other", who=who, host=host))
+    if about.error_at is not None and now - about.error_at < RECENT:
+        when = moment(about.error_at)
+        text = _("doctor.telegram.webhook.failing", who=who, when=when, error=about.error, pending=pending)
+        return Finding(check, WARN, text)
+    return Finding(check, GOOD, _("doctor.telegram.webhook", who=who, pending=pending))

@@ -206,6 +206,12 @@ def config_file() -> Path | None:
     return Path(CONFIG) if Path(CONFIG).exists() else None
 
 
+def secrets_file(config: Path | None = None) -> Path:
+    """The file of secrets beside *config* (default: :func:`config_file`); it need not be there."""
+    file = config or config_file()
+    return (file.parent if file else Path()) / SECRETS
+
+
 def load_settings(config: Path | None = None) -> Settings:
     """The settings from *config* (default: :func:`config_file`), the secrets beside it and the environment.
 
@@ -215,7 +221,7 @@ def load_settings(config: Path | None = None) -> Settings:
     file = config or config_file()
     folder = file.parent if file else Path()
     said = _read(file) if file else {}
-    secret_file = folder / SECRETS
+    secret_file = secrets_file(file)
     secrets = _read_secrets(secret_file) if secret_file.exists() else {}
     faults = [*_secrets_in(said, file), *_unknown_variables(os.environ)]
     if faults:
@@ -268,8 +274,13 @@ def accounts(settings: Settings) -> tuple[Account, ...]:
 
 
 def webhook_path(account: Account) -> str:
-    """Where this bot's updates are posted: ``/telegram/NAME``, ``/telegram/bot`` for the only one."""
+    """The path that this bot's updates are posted to: ``/telegram/NAME``, ``/telegram/bot`` for the only one."""
     return f"/telegram/{account.name or 'bot'}"
+
+
+def webhook_url(settings: Settings, account: Account) -> str:
+    """The whole address that this bot's updates are posted to."""
+    return settings.web.public_url + webhook_path(account)
 
 
 def sqlite_file(settings: Settings) -> Path | None:

@@ -71,17 +71,18 @@ def qr_png(text: str, scale: int = 10) -> bytes:
     return out.getvalue()
 
 
-def poster(unit: PosterUnit, payload: str, voice: Voice | None = None) -> bytes:
+def poster(unit: PosterUnit, payload: str, voice: Voice | None = None, *, site: str = "", app: str = "") -> bytes:
     """The unit's poster as PDF: one page A4, fonts embedded, the square drawn as lines, its text selectable.
 
-    *payload* is what the square holds: the landing page's address or a messenger's link. The same unit, payload
-    and voice give the same bytes.
+    *payload* is what the square holds: the landing page's address or a messenger's link. *site*: what to open where
+    the code is typed (default: the host of the payload's address); *app*: the messenger that the square opens, empty
+    for the browser. The same arguments give the same bytes.
     """
     with speaking(voice or Voice()):
-        return _poster(unit, payload)
+        return _poster(unit, payload, site or urlsplit(payload).netloc, app)
 
 
-def _poster(unit: PosterUnit, payload: str) -> bytes:
+def _poster(unit: PosterUnit, payload: str, site: str, app: str) -> bytes:
     _embed()
     out = BytesIO()
     canvas = Canvas(out, pagesize=A4, invariant=1)
@@ -89,8 +90,8 @@ def _poster(unit: PosterUnit, payload: str) -> bytes:
     canvas.setAuthor(_association(unit))
     _banner(canvas, unit)
     _name(canvas, unit)
-    _square(canvas, unit, payload)
-    _steps(canvas)
+    _square(canvas, unit, payload, site)
+    _steps(canvas, app)
     _contact(canvas, unit)
     canvas.save()
     return out.getvalue()
@@ -128,7 +129,7 @@ def _name(canvas: Canvas, unit: PosterUnit) -> None:
         _text(canvas, y + below * 0.4, line, below, False, INK)
 
 
-def _square(canvas: Canvas, unit: PosterUnit, payload: str) -> None:
+def _square(canvas: Canvas, unit: PosterUnit, payload: str, site: str) -> None:
     """The square, 98 mm with its quiet zone, and under it the code to type where no camera is at hand."""
     side = 98 * mm
     left, top = (WIDTH - side) / 2, HEIGHT - 91 * mm
@@ -147,13 +148,12 @@ def _square(canvas: Canvas, unit: PosterUnit, payload: str) -> None:
             x = run + 1
     canvas.setFillColor(BLACK)
     canvas.drawPath(path, stroke=0, fill=1)
-    site = urlsplit(payload).netloc
     how = _("poster.or_type_at", site=site) if site else _("poster.or_type")
     _centred(canvas, how, top - side - 1 * mm, (13, 12, 11, 10), 1, colour=MUTED)
     _centred(canvas, unit.code, top - side - 13.5 * mm, (34, 28, 24), 1, bold=True, colour=BLUE)
 
 
-def _steps(canvas: Canvas) -> None:
+def _steps(canvas: Canvas, app: str) -> None:
     """Three steps side by side, each under its number."""
     top, gap = 86 * mm, 7 * mm
     column = (WIDTH - 2 * MARGIN - 2 * gap) / 3
@@ -167,7 +167,8 @@ def _steps(canvas: Canvas) -> None:
         for line in lines:
             _text(canvas, y, line, size, True, INK, middle)
             y -= size * 1.3
-        size, lines = fonts.fit(_(f"poster.step.{step}"), (13, 12, 11), column, 3)
+        told = _("poster.step.scan_app", app=app) if step == "scan" and app else _(f"poster.step.{step}")
+        size, lines = fonts.fit(told, (13, 12, 11), column, 3)
         for line in lines:
             y -= size * 0.1
             _text(canvas, y, line, size, False, INK, middle)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as json_format
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -61,7 +61,11 @@ def replay(
         if row.replayed_at is not None:
             raise Stop(_("cli.events.already", error_id=row.error_id, moment=moment(row.replayed_at)))
         incoming = _incoming(row)
-        shown_before = conversations.open_chat(conn, row.account, row.address)
+        if incoming is None:
+            events.replayed(conn, row.id, now())
+            typer.echo(_("cli.events.nothing", error_id=row.error_id))
+            return
+        shown_before = conversations.open_chat(conn, row.account, incoming.address)
         conversations.release(conn, row.account, row.event)
         try:
             taken = take_turn(conn, incoming, rules(settings))
@@ -74,12 +78,25 @@ def replay(
     typer.echo(_("cli.events.stale" if stale else "cli.events.taken", error_id=row.error_id))
 
 
-def _incoming(row: FailedRow) -> Incoming:
-    """The event as it came, at the moment of now. Address and event id are those of the row: in the raw event long
-    numbers are masked."""
+def _incoming(row: FailedRow) -> Incoming | None:
+    """The event as it came, at the moment of now; ``None`` where it asks for nothing."""
     from dialogs.model import decode_incoming
 
-    found = decode_incoming(row.raw)
-    if MASK in json_format.dumps(asdict(found.act), ensure_ascii=False):
+    raw = json_format.loads(row.raw)
+    if raw.get("channel") == "telegram":
+        found = _of_telegram(row, raw["update"])
+    else:
+        found = replace(decode_incoming(row.raw), account=row.account, address=row.address, event=row.event, at=now())
+    if found is not None and MASK in json_format.dumps(asdict(found.act), ensure_ascii=False):
         raise Stop(_("cli.events.masked", error_id=row.error_id))
-    return replace(found, account=row.account, address=row.address, event=row.event, at=now())
+    return found
+
+
+def _of_telegram(row: FailedRow, update: dict[str, Any]) -> Incoming | None:
+    """An update that could not be read when it came: a newer version may be able to."""
+    from bot.channels.telegram import incoming
+
+    try:
+        return incoming(row.account, update, now())
+    except ValueError as error:
+        raise Stop(_("cli.events.undecodable", error_id=row.error_id)) from error

@@ -12,6 +12,8 @@ from bot.cli.help import Command
 from locales import _
 
 if TYPE_CHECKING:
+    from bot.settings import Account, Settings
+    from reports.posters import PosterUnit
     from storage.base import Connection
     from storage.units import UnitRow
 
@@ -29,24 +31,33 @@ def qr(
     ] = None,
     payload: Annotated[bool, typer.Option("--payload", help=_("cli.opt.payload"))] = False,
     telegram: Annotated[bool, typer.Option("--telegram", help=_("cli.opt.telegram"))] = False,
+    bot: Annotated[str | None, typer.Option("--bot", metavar="NAME", help=_("cli.opt.bot"), show_default=False)] = None,
 ) -> None:
-    """The square of a unit as PNG, poster or bare payload."""
+    """The square of a unit as PNG, poster or bare payload; ``--bot`` means ``--telegram`` too."""
     from storage import codes
 
     settings = loaded()
-    if telegram:
-        raise Stop(_("cli.qr.no_bot", key="telegram.token"), 2)
-    if poster and not settings.web.public_url:
+    by_telegram = telegram or bot is not None
+    chosen = _bot(settings, bot) if by_telegram else None
+    if poster and not by_telegram and not settings.web.public_url:
         raise Stop(_("cli.qr.no_public_url", key="web.public_url"), 2)
     with reader(settings) as conn:
         row = unit_of(conn, unit)
         code = codes.UnitCode(row.vintage, row.code)
-        bare = codes.payload(code)
-        text = f"{settings.web.public_url}/q/{bare}" if settings.web.public_url else bare
-        pdf = _poster(conn, row, text) if poster else b""
+        on_poster = _poster_unit(conn, row)
         place = place_of(conn, row)
+    bare = codes.payload(code)
+    if chosen is not None:
+        from bot.channels.telegram_about import short_link, start_link
+
+        username = _username(settings, chosen)
+        text, site, app_name = start_link(username, bare), short_link(username), "Telegram"
+    else:
+        text, site, app_name = f"{settings.web.public_url}/q/{bare}" if settings.web.public_url else bare, "", ""
     if poster:
-        poster.write_bytes(pdf)
+        from reports import posters
+
+        poster.write_bytes(posters.poster(on_poster, text, site=site, app=app_name))
     if out:
         from reports.posters import qr_png
 
@@ -61,20 +72,40 @@ def qr(
     typer.echo(_("cli.qr.facts", place=place, typed=codes.printed(code), holds=text))
 
 
-def _poster(conn: Connection, unit: UnitRow, text: str) -> bytes:
-    from reports.posters import PosterUnit, poster
+def _bot(settings: Settings, name: str | None) -> Account:
+    """The bot of this name (``bot``: the one without), or the only one there is."""
+    from bot.settings import accounts
+
+    bots = {each.name or "bot": each for each in accounts(settings)}
+    if not bots:
+        raise Stop(_("cli.qr.no_bot", key="telegram.token"), 2)
+    if name is None and len(bots) > 1:
+        raise Stop(_("cli.qr.which_bot", names=", ".join(bots)), 2)
+    if name is not None and name not in bots:
+        raise Stop(_("cli.qr.unknown_bot", name=name[:40], names=", ".join(bots)), 2)
+    return bots[name] if name is not None else next(iter(bots.values()))
+
+
+def _username(settings: Settings, bot: Account) -> str:
+    from bot.channels.telegram_about import About, ask
+
+    (answer,) = ask([bot.token], settings.telegram.api_url)
+    if isinstance(answer, About):
+        return answer.username
+    raise Stop(_("cli.qr.refused" if answer.why == "refused" else "cli.qr.unreached", account=bot.account))
+
+
+def _poster_unit(conn: Connection, unit: UnitRow) -> PosterUnit:
+    from reports.posters import PosterUnit
     from storage import codes, units
 
     above = {each.level: each.name for each in units.ancestors(conn, unit)}
     settings = units.settings(conn, unit)
-    return poster(
-        PosterUnit(
-            unit.name,
-            above.get(units.PROVINCE, ""),
-            codes.printed(codes.UnitCode(unit.vintage, unit.code)),
-            above.get(units.COMMUNE, ""),
-            settings.contact_name or "",
-            settings.contact_phone or "",
-        ),
-        text,
+    return PosterUnit(
+        unit.name,
+        above.get(units.PROVINCE, ""),
+        codes.printed(codes.UnitCode(unit.vintage, unit.code)),
+        above.get(units.COMMUNE, ""),
+        settings.contact_name or "",
+        settings.contact_phone or "",
     )

@@ -103,11 +103,14 @@ def demo(
 
 
 @app.command("doctor", cls=Command, help=_("cli.doctor"))
-def doctor(json: Json = False) -> None:
+def doctor(
+    json: Json = False,
+    offline: Annotated[bool, typer.Option("--offline", help=_("cli.opt.offline"))] = False,
+) -> None:
     """Is everything ready for citizens? Exit status 1 where something must be mended first."""
     from bot.doctor import BAD, examine
 
-    findings = examine(loaded(), now())
+    findings = examine(loaded(), now(), offline)
     if json:
         emit([asdict(each) for each in findings])
     else:

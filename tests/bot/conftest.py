@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +94,52 @@ def world(made: Path, folder: Path) -> Iterator[World]:
     engine = open_engine(f"sqlite:///{folder}/var/hoctap.sqlite")
     yield World(engine)
     engine.dispose()
+
+
+@dataclass
+class Telegram:
+    """As much of a Bot API server as tells of a bot, at *url*; what it says is *me* and *webhook*, by token."""
+
+    url: str
+    me: dict[str, dict[str, Any]] = field(default_factory=dict)
+    webhook: dict[str, Any] = field(default_factory=dict)
+    ahead: timedelta = timedelta(0)
+    status: int = 200
+    body: bytes = b""
+
+    def bot(self, token: str, username: str, **rights: bool) -> None:
+        self.me[token] = {"id": 1, "is_bot": True, "first_name": "Công dân học tập", "username": username, **rights}
+
+    def answer(self, path: str) -> tuple[int, bytes]:
+        if self.status != 200 or self.body:
+            return self.status, self.body
+        token, method = path.removeprefix("/bot").rsplit("/", 1)
+        if token not in self.me:
+            return 401, b'{"ok": false, "error_code": 401, "description": "Unauthorized"}'
+        hook = {"url": "", "has_custom_certificate": False, "pending_update_count": 0, **self.webhook}
+        return 200, json.dumps(
+            {"ok": True, "result": {"getMe": self.me[token], "getWebhookInfo": hook}[method]}
+        ).encode()
+
+
+@pytest.fixture
+def telegram(monkeypatch: pytest.MonkeyPatch) -> Iterator[Telegram]:
+    """A server that stands in for Telegram, and the settings that lead there."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            status, body = found.answer(self.path)
+            self.send_response_only(status)
+            self.send_header("Date", format_datetime(datetime.now(UTC) + found.ahead, usegmt=True))
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        found = Telegram(f"http://127.0.0.1:{server.server_port}")
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        monkeypatch.setenv("HOCTAP_TELEGRAM__API_URL", found.url)
+        yield found
+        server.shutdown()

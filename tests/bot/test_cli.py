@@ -20,13 +20,15 @@ from bot.cli import language
 from dialogs import turn as turns
 from dialogs.model import Incoming, Opened, Pressed, Typed
 from dialogs.states import Rules
-from storage import codes, conversations, events, seasons, units
+from storage import codes, conversations, events, migrate, seasons, units
 from storage.audit import audit
 from storage.counters import counters
-from tests.bot.conftest import Cli
+from tests.bot.conftest import Cli, Telegram
 from tests.support.world import HONG_GAI, World
 
 BIN = Path(sys.executable).parent
+ONE = "1234567890:AAGs3cretS3cretS3cretS3cretS3cret-_1"
+TWO = "2234567890:AAGs3cretS3cretS3cretS3cretS3cret-_2"
 
 
 def shell(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -61,7 +63,9 @@ def test_language(environ: dict[str, str], expected: str) -> None:
 
 
 def test_help_imports_nothing_that_it_does_not_use() -> None:
-    heavy = "{'babel', 'rich', 'pydantic', 'sqlalchemy', 'sqlmodel', 'alembic', 'aiohttp', 'PIL', 'matplotlib'}"
+    heavy = (
+        "{'babel', 'rich', 'pydantic', 'sqlalchemy', 'sqlmodel', 'alembic', 'aiohttp', 'aiogram', 'PIL', 'matplotlib'}"
+    )
     code = f"import sys; from bot.cli import main; main(['--help']); print(sorted({heavy} & set(sys.modules)))"
     assert shell(sys.executable, "-c", code).stdout.splitlines()[-1] == "[]"
 
@@ -134,6 +138,20 @@ def test_the_unforeseen_is_one_line_unless_debugging(cli: Cli, monkeypatch: pyte
     assert "Traceback" in cli("--debug", "officers", "list").err
 
 
+def test_no_token_in_a_traceback(cli: Cli, monkeypatch: pytest.MonkeyPatch, world: World) -> None:
+    def breaks(*_: object, **__: object) -> None:
+        try:
+            raise OSError(f"POST /bot{ONE}/getMe")
+        except OSError as error:
+            raise RuntimeError(ONE) from error
+
+    monkeypatch.setattr("storage.officers.listing", breaks)
+    said = cli("--debug", "officers", "list").err
+    assert "POST /bot•••/getMe" in said
+    assert "RuntimeError: •••" in said
+    assert "s3cret" not in said
+
+
 def test_a_reader_that_goes_away_is_no_error(world: World) -> None:
     found = shell("bash", "-c", "set -o pipefail; hoctap units tree VN | head -1")
     assert found.stdout == "VN  Trung ương Hội Khuyến học Việt Nam\n"
@@ -157,7 +175,7 @@ def test_init_again_changes_nothing(cli: Cli, world: World) -> None:
     before = content()
     assert cli("init").said("đã đủ").status == 0
     assert content() == before
-    assert cli("migrate").said("0001").status == 0
+    assert cli("migrate").said(migrate.HEAD).status == 0
 
 
 @pytest.mark.postgres
@@ -187,8 +205,8 @@ def test_init_leaves_a_season_as_it_was_set(cli: Cli, world: World) -> None:
 
 
 def test_migrate_down_and_up(cli: Cli) -> None:
-    assert cli("migrate").said("base", "0001").status == 0
-    assert cli("migrate", "--down", "base", "--yes").said("0001", "base").status == 0
+    assert cli("migrate").said("base", migrate.HEAD).status == 0
+    assert cli("migrate", "--down", "base", "--yes").said(migrate.HEAD, "base").status == 0
     cli("units", "find", "x").refused(1, "hoctap init")
     cli("migrate", "--down", "nowhere", "--yes").refused(1, "nowhere")
 
@@ -285,6 +303,44 @@ def test_squares(cli: Cli, world: World, monkeypatch: pytest.MonkeyPatch, unit: 
     page = pypdfium2.PdfDocument("poster.pdf")[0]
     shown = zxingcpp.read_barcodes(page.render(scale=2).to_pil())
     assert [found.text for found in shown] == [f"https://hoctap.example.vn/q/{payload}"]
+
+
+@pytest.fixture
+def bot(telegram: Telegram, monkeypatch: pytest.MonkeyPatch) -> Telegram:
+    monkeypatch.setenv("HOCTAP_TELEGRAM__TOKEN", ONE)
+    telegram.bot(ONE, "hoctap_bot")
+    return telegram
+
+
+def test_a_square_for_telegram(cli: Cli, world: World, bot: Telegram) -> None:
+    link = f"https://t.me/hoctap_bot?start={HONG_GAI}"
+    assert cli("qr", "06685", "--telegram").said(link).status == 0
+    assert cli("qr", "06685", "--telegram", "--out", "f.png", "--poster", "f.pdf").status == 0
+    assert decoded(Path("f.png").read_bytes()) == link
+    page = pypdfium2.PdfDocument("f.pdf")[0]
+    assert [found.text for found in zxingcpp.read_barcodes(page.render(scale=2).to_pil())] == [link]
+    words = page.get_textpage().get_text_bounded()
+    assert "Mở t.me/hoctap_bot rồi gõ mã này" in words
+    assert "bằng Telegram" in " ".join(words.split())
+
+
+def test_of_several_bots_one_is_named(cli: Cli, world: World, bot: Telegram, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOCTAP_TELEGRAM__BOTS__HANOI__TOKEN", TWO)
+    bot.bot(TWO, "hoctap_hanoi_bot")
+    cli("qr", "06685", "--telegram").refused(2, "--bot: bot, hanoi")
+    cli("qr", "06685", "--bot", "hue").refused(2, '"hue"', "bot, hanoi")
+    assert cli("qr", "06685", "--bot", "hanoi").said(f"https://t.me/hoctap_hanoi_bot?start={HONG_GAI}").status == 0
+    assert cli("qr", "06685", "--telegram", "--bot", "bot").said("https://t.me/hoctap_bot?start=").status == 0
+
+
+def test_no_square_without_telegram(cli: Cli, world: World, bot: Telegram, monkeypatch: pytest.MonkeyPatch) -> None:
+    bot.me.clear()
+    cli("qr", "06685", "--telegram").refused(1, "từ chối", "@BotFather")
+    bot.status = 502
+    cli("qr", "06685", "--telegram").refused(1, "hoctap doctor")
+    monkeypatch.setenv("HOCTAP_TELEGRAM__API_URL", "http://127.0.0.1:1")
+    cli("qr", "06685", "--telegram", "--out", "f.png").refused(1, "hoctap doctor")
+    assert not Path("f.png").exists()
 
 
 def test_what_a_square_cannot_be(cli: Cli, world: World) -> None:
@@ -453,3 +509,45 @@ def test_a_replay_that_fails_again_changes_nothing(cli: Cli, world: World, monke
     cli("events", "replay", error_id).refused(1, "KeyError")
     assert claimed(world) == 1
     assert json.loads(cli("events", "failed", "--json").out)[0]["replayed_at"] is None
+
+
+def undecodable(world: World, **update: object) -> str:
+    """An update of Telegram as it is kept when it cannot be read; its error id."""
+    raw = {"channel": "telegram", "account": "telegram", "update": {"update_id": 912345678, **update}}
+    with world.write() as conn:
+        conversations.claim(conn, "telegram", "912345678", world.now)
+        return events.keep(
+            conn, "telegram", "1234567890", "912345678", json.dumps(raw), "undecodable: ValidationError", world.now
+        )
+
+
+def said(text: object, kind: str = "private") -> dict[str, object]:
+    person = {"id": 1234567890, "is_bot": False, "first_name": "Hùng"}
+    chat = {"id": 1234567890, "type": kind, "first_name": "Hùng"}
+    return {"message_id": 7, "date": 1795286400, "chat": chat, "from": person, "text": text}
+
+
+def test_an_update_that_can_be_read_now_is_taken(cli: Cli, world: World) -> None:
+    error_id = undecodable(world, message=said(f"/start {HONG_GAI}"))
+    assert cli("events", "replay", error_id).said("Đã xử lý lại").status == 0
+    with world.read() as conn:
+        chat = conversations.open_chat(conn, "telegram", "1234567890")
+    assert chat is not None
+    assert "joining" in chat.state
+    assert claimed(world) == 1
+    cli("events", "replay", error_id).refused(1, error_id)
+
+
+def test_an_update_that_still_cannot_be_read(cli: Cli, world: World) -> None:
+    error_id = undecodable(world, message=said({"not": "a text"}))
+    cli("events", "replay", error_id).refused(1, "vẫn chưa đọc được")
+    assert cli("events", "failed", "--json").json[0]["replayed_at"] is None
+    assert claimed(world) == 1
+
+
+def test_an_update_that_asks_for_nothing_is_done_with(cli: Cli, world: World) -> None:
+    error_id = undecodable(world, message=said("hello", "channel"))
+    assert cli("events", "replay", error_id).said("không cần trả lời").status == 0
+    assert cli("events", "failed", "--json").json[0]["replayed_at"] is not None
+    masked = undecodable(world, message=said("TL-ABC2-EFGH-JKMN-PQRS"))
+    cli("events", "replay", masked).refused(1, "che")
