@@ -181,12 +181,14 @@ class _Words:
         return plain, marked
 
 
-def _bubbles(words: _Words, limit: int = TEXT_LIMIT) -> list[Bubble]:
+def _bubbles(words: _Words) -> list[Bubble]:
     """The words in as many bubbles as they need, one at least."""
     plain, marked = words.spans()
     if not _visible(plain):  # Telegram takes no empty message
         return [Bubble("…", "…")]
-    return [Bubble(_html(plain, a, b, marked), plain[a:b]) for a, b in _pieces(plain, limit) if _visible(plain[a:b])]
+    return [
+        Bubble(_html(plain, a, b, marked), plain[a:b]) for a, b in _pieces(plain, TEXT_LIMIT) if _visible(plain[a:b])
+    ]
 
 
 def _with_photo(picture: Picture, words: _Words) -> list[Bubble]:
@@ -236,7 +238,7 @@ def _best_cut(text: str, start: int, end: int) -> int:
     """The best place in the second half of this stretch to end a piece at."""
     half = (start + end) // 2
     for cut in _CUTS:
-        places = [found.end() for found in cut.finditer(text, half, min(end + 1, len(text))) if found.end() <= end + 1]
+        places = [found.end() for found in cut.finditer(text, half, min(end + 1, len(text)))]
         if places:
             return places[-1]
     for back in range(end, max(half, end - 32), -1):  # no accent or joined sign apart from what it belongs to
