@@ -133,6 +133,8 @@ def telegram(monkeypatch: pytest.MonkeyPatch) -> Iterator[Telegram]:
             status, body = found.answer(self.path)
             self.send_response_only(status)
             self.send_header("Date", format_datetime(datetime.now(UTC) + found.ahead, usegmt=True))
+            if status == 302:
+                self.send_header("Location", "/elsewhere")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

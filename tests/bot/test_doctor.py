@@ -39,7 +39,10 @@ def examined(cli: Cli, *more: str) -> dict[str, tuple[str, str]]:
     text = ran.out + ran.err
     assert "s3cret" not in text
     assert "1234567890" not in text
-    return {each["check"]: (each["state"], each["text"]) for each in ran.json if "telegram" in each["check"]}
+    told = [each for each in ran.json if "telegram" in each["check"]]
+    found = {each["check"]: (each["state"], each["text"]) for each in told}
+    assert len(found) == len(told)
+    return found
 
 
 def test_a_bot_as_it_should_be(cli: Cli, one: Telegram) -> None:
