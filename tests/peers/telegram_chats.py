@@ -85,12 +85,14 @@ def _file(data: bytes, kind: str, width: int, height: int) -> File:
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A button as drawn. ``data`` is the callback data; ``contact``: it asks for the phone number."""
+    """A button as drawn. ``data`` is the callback data; ``contact``: it asks for the phone number; ``style`` its colour
+    (``primary``, ``success``, ``danger``)."""
 
     text: str
     data: str = ""
     url: str = ""
     contact: bool = False
+    style: str = ""
 
     def json(self) -> dict[str, Any]:
         raw: dict[str, Any] = {"text": self.text}
@@ -98,6 +100,8 @@ class Button:
             raw["callback_data"] = self.data
         if self.url:
             raw["url"] = self.url
+        if self.style:
+            raw["style"] = self.style
         return raw
 
 

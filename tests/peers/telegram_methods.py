@@ -167,7 +167,14 @@ def markup(given: Given) -> Markup:
 def _reply_button(raw: Any) -> Button:
     if isinstance(raw, str):
         return Button(raw)
-    return Button(str(raw["text"]), contact=bool(raw.get("request_contact")))
+    return Button(str(raw["text"]), contact=bool(raw.get("request_contact")), style=_style(raw))
+
+
+def _style(raw: dict[str, Any]) -> str:
+    style = str(raw.get("style") or "")
+    if style not in {"", "primary", "success", "danger"}:
+        raise Refusal(400, "unsupported button style specified")  # as documented; the words are not Telegram's
+    return style
 
 
 def _inline(raw: Any) -> Keyboard:
@@ -190,7 +197,7 @@ def _inline(raw: Any) -> Keyboard:
                 raise Refusal(400, "BUTTON_DATA_INVALID")
             if url and not re.match(r"(https?://|tg://)?[\w.-]+", url):
                 raise Refusal(400, f"inline keyboard button URL '{url}' is invalid: Wrong HTTP URL")
-            buttons.append(Button(text, str(data or ""), url or ""))
+            buttons.append(Button(text, str(data or ""), url or "", style=_style(each)))
         if buttons:
             rows.append(tuple(buttons))
     if sum(map(len, rows)) > MOST_BUTTONS:

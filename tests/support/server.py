@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,16 +57,20 @@ def free_port() -> int:
 
 @dataclass
 class Server:
-    """``hoctap run`` over the data in *folder*; what it writes is kept in ``folder/output``."""
+    """``hoctap run`` over the data in *folder*; what it writes is kept in ``folder/output``.
+
+    ``environment``: further settings, ``HOCTAP_TELEGRAM__TOKEN`` for one.
+    """
 
     folder: Path
     port: int
     process: subprocess.Popen[bytes] | None = None
+    environment: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def on(cls, seeded: Path, folder: Path) -> Server:
+    def on(cls, seeded: Path, folder: Path, environment: dict[str, str] | None = None) -> Server:
         """A server, not yet started, with a copy of the database that :func:`seed` made."""
-        server = cls(folder, free_port())
+        server = cls(folder, free_port(), environment=environment or {})
         shutil.copyfile(seeded, server.database)
         return server
 
@@ -101,6 +105,7 @@ class Server:
             "HOCTAP_STORAGE__URL": self.url,
             "HOCTAP_STORAGE__BLOBS": str(self.blobs),
             "HOCTAP_WEB__PORT": str(self.port),
+            **self.environment,
         }
         with (self.folder / "output").open("ab") as output:
             self.process = subprocess.Popen(
