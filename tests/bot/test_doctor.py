@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 from datetime import timedelta
@@ -12,6 +13,8 @@ import pytest
 
 from bot.channels import telegram_about
 from tests.bot.conftest import Cli, Ran, Telegram
+from tests.peers.telegram import BotApi
+from tests.support.world import World
 
 ONE = "1234567890:AAGs3cretS3cretS3cretS3cretS3cret-_1"
 TWO = "2234567890:AAGs3cretS3cretS3cretS3cretS3cret-_2"
@@ -190,3 +193,16 @@ def test_start_links(payload: str) -> None:
 def test_what_no_start_link_can_carry(payload: str) -> None:
     with pytest.raises(ValueError, match="payload"):
         telegram_about.start_link("hoctap_bot", payload)
+
+
+async def test_the_stand_in_of_the_whole_bot_api_is_found_in_order(
+    cli: Cli, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with BotApi() as api:
+        api.bot(ONE, "hoctap_bot")
+        monkeypatch.setenv("HOCTAP_TELEGRAM__TOKEN", ONE)
+        monkeypatch.setenv("HOCTAP_TELEGRAM__API_URL", api.url)
+        found = await asyncio.to_thread(examined, cli)
+        square = await asyncio.to_thread(cli, "qr", "06685", "--telegram")
+    assert {found[check][0] for check in ("telegram", "telegram.clock", "telegram.webhook")} == {"good"}
+    square.said("https://t.me/hoctap_bot?start=DV06685K")
