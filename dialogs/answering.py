@@ -35,6 +35,12 @@ class Sheet:
         return self.score.answered == len(self.criteria.indicators) and not self.missing
 
     @property
+    def pictures(self) -> tuple[int, int]:
+        """How many of its pictures are here, and how many there are with those on their way."""
+        pieces = [each for found in self.evidence.values() for each in found if each.kind in evidence.PICTURE_KINDS]
+        return sum(each.status != "arriving" for each in pieces), len(pieces)
+
+    @property
     def path(self) -> tuple[Change, ...]:
         """The shortest path to the title (one that passes has none)."""
         return criteria.shortest_path(self.criteria, self.given)
@@ -195,14 +201,22 @@ def service_line(days: int | None) -> str:
     return _("standing.submitted_days", days=number(days)) if days else _("standing.submitted")
 
 
+def here(pieces: tuple[EvidenceRow, ...]) -> tuple[EvidenceRow, ...]:
+    """Without the pictures that are still on their way."""
+    return tuple(piece for piece in pieces if piece.status != "arriving")
+
+
 def count_line(pieces: tuple[EvidenceRow, ...]) -> str:
-    """``2 ảnh, 1 đoạn viết`` — what evidence there is beside an answer, or nothing."""
+    """``3 ảnh (đang nhận 1), 1 đoạn viết`` — what evidence there is beside an answer, or nothing."""
     parts = []
     pictures = sum(piece.kind in evidence.PICTURE_KINDS for piece in pieces)
+    coming = len(pieces) - len(here(pieces))
     texts = sum(piece.kind == "text" for piece in pieces)
     links = sum(piece.kind == "link" for piece in pieces)
     for n, key in ((pictures, "evidence.pictures"), (texts, "evidence.texts"), (links, "evidence.links")):
-        if n:
+        if n and key == "evidence.pictures" and coming:
+            parts.append(_("evidence.pictures_arriving", n=number(n), coming=number(coming)))
+        elif n:
             parts.append(_(key, n=number(n)))
     for piece in pieces:
         if piece.kind == "officer_confirmation":

@@ -173,14 +173,14 @@ def _dossier(turn: Turn, state: object, printed: str) -> Next:
 
 def go(turn: Turn, state: object, where: str) -> Next:
     """A notice's button (or home's): ``queue``, ``report``, ``hoso``, ``home``, ``mend:CODE:INDICATOR``,
-    ``dossier:CODE``."""
+    ``prove:CODE:INDICATOR``, ``dossier:CODE``."""
     name, _sep, rest = where.partition(":")
-    if name == "mend" and turn.chat.person is not None:
+    if name in ("mend", "prove") and turn.chat.person is not None:
         printed, _sep, indicator = rest.partition(":")
         row = assessments.by_code(turn.conn, printed)
         if row is None or row.person_id != turn.chat.person.id or not questions.asks(row, indicator):
             return Next(standing.Standing())
-        return questions.mend(turn, row, indicator)
+        return (questions.mend if name == "mend" else questions.prove)(turn, row, indicator)
     if name == "dossier" and turn.officer is not None:
         return review.open_dossier(turn, rest)
     if name == "chart" and turn.officer is not None:

@@ -405,7 +405,8 @@ def _decide(
         now=turn.now,
     )
     notices.to_person(
-        turn,
+        turn.conn,
+        turn.now,
         view.person.id,
         lambda: _notice(turn, view, review, returned or {}),
         topic=reviews.topic(review.id),

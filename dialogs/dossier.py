@@ -412,7 +412,7 @@ def _show_question(state: Dossier | Reading, view: Opened, indicator: Indicator)
     n, of = answering.position(sheet.criteria, indicator.id), len(sheet.criteria.indicators)
     parts = _parts(_question_text(view, indicator), view.room)
     part = min(state.part, len(parts) - 1)
-    pieces = sheet.evidence.get(indicator.id, ())
+    pieces = answering.here(sheet.evidence.get(indicator.id, ()))
     choices = []
     if part + 1 < len(parts):
         choices.append(Choice("more", _("review.more"), "main"))
@@ -456,7 +456,7 @@ def _question_text(view: Opened, indicator: Indicator) -> str:
     if indicator.id in view.returned:
         key = "review.mended" if indicator.id in view.changed else "review.not_mended"
         lines.append(_(key, reason=view.returned[indicator.id]))
-    pieces = sheet.evidence.get(indicator.id, ())
+    pieces = answering.here(sheet.evidence.get(indicator.id, ()))
     pictures = sum(piece.key is not None for piece in pieces)
     if pictures:
         lines.append(_("review.pictures", n=number(pictures)))

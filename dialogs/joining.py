@@ -476,6 +476,6 @@ def _move(turn: Turn, unit_id: int) -> Next:
     moved = assessments.move(conn, person, unit_id, turn.actor, turn.now)
     waiting = [row for row in moved if row.status == "submitted"]
     if waiting:
-        notices.to_officers(turn, old.id, "notice.moved_away", code=waiting[0].code, unit=new.name)
-        notices.to_officers(turn, new.id, "notice.moved_here", code=waiting[0].code, unit=old.name)
+        notices.to_officers(conn, turn.now, old.id, "notice.moved_away", code=waiting[0].code, unit=new.name)
+        notices.to_officers(conn, turn.now, new.id, "notice.moved_here", code=waiting[0].code, unit=old.name)
     return Next(_somewhere(turn), _("join.moved", unit=places.place(conn, new)), reread=True)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from dialogs.model import Choice, Screen, encode_screen
-from dialogs.states import Turn
 from locales import Voice, _, speaking
 from storage import conversations, outbox, people, units
 from storage.base import Connection
@@ -18,7 +17,8 @@ KEYS = ("notice.moved_away", "notice.moved_here", "notice.withdrawn", "notice.me
 
 
 def to_person(
-    turn: Turn,
+    conn: Connection,
+    now: datetime,
     person_id: int,
     make: Callable[[], Screen],
     *,
@@ -29,19 +29,20 @@ def to_person(
 
     ``False`` when no contact can be reached: they see it at their next visit, since home and /hoso show what stands.
     """
-    person = people.person(turn.conn, person_id)
-    contact = conversations.last_used(turn.conn, person_id)
+    person = people.person(conn, person_id)
+    contact = conversations.last_used(conn, person_id)
     if person is None or contact is None:
         return False
     with speaking(Voice(contact.language, person.form)):
         screen = replace(make(), number=0, language=contact.language)
     outbox.put(
-        turn.conn,
+        conn,
         account=contact.account,
         address=contact.address,
         contact_id=contact.contact_id,
+        person_id=person_id,
         body=encode_screen(screen),
-        now=turn.now,
+        now=now,
         priority=outbox.NOTICE,
         topic=topic,
         not_before=not_before,
@@ -49,20 +50,20 @@ def to_person(
     return True
 
 
-def to_officers(turn: Turn, unit_id: int, key: str, **fields: object) -> int:
+def to_officers(conn: Connection, now: datetime, unit_id: int, key: str, **fields: object) -> int:
     """Tell the officers of a unit: of the nearest at or above it that has any (chi hội seldom do); how many
     contacts."""
     told = 0
-    for contact in _nearest(turn.conn, unit_id):
+    for contact in _nearest(conn, unit_id):
         with speaking(Voice(contact.language, "anh_chi")):
             screen = Screen(_(key, **fields), (Choice("go:queue", _("home.queue")),), language=contact.language)
         outbox.put(
-            turn.conn,
+            conn,
             account=contact.account,
             address=contact.address,
             contact_id=contact.contact_id,
             body=encode_screen(screen),
-            now=turn.now,
+            now=now,
             priority=outbox.NOTICE,
         )
         told += 1

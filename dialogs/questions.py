@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import criteria
 from criteria import Indicator
-from dialogs import answering, notices, places
+from dialogs import answering, handing_in, places
 from dialogs.answering import Sheet
+from dialogs.handing_in import complete, open_ids, wanting
 from dialogs.model import Act, Choice, Picture, Pressed, Screen, Sent, Typed
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, clean
 from locales import _, number, voice
-from storage import assessments, evidence, reviews
+from storage import albums, assessments, evidence
 from storage.assessments import AssessmentRow
 from storage.base import Refused
 from storage.evidence import EvidenceRow
@@ -116,9 +117,18 @@ def mend(turn: Turn, row: AssessmentRow, indicator: str) -> Next:
     """Open one returned question. Raises ``Refused("assessment_closed")`` while the return is not for the citizen to
     know, and when the question is not open (any more)."""
     seen = answering.as_citizen_sees(turn, _own(turn, row.id))
-    if indicator not in _open_ids(seen.sheet):
+    if indicator not in open_ids(seen.sheet):
         raise Refused("assessment_closed", status=seen.row.status)
     return Next(Asking(row.id, indicator))
+
+
+def prove(turn: Turn, row: AssessmentRow, indicator: str) -> Next:
+    """Open the evidence of one question, whose picture could not be had. Raises ``Refused("assessment_closed")`` when
+    the question is not open (any more)."""
+    seen = answering.as_citizen_sees(turn, _own(turn, row.id))
+    if seen.row.status not in assessments.EDITABLE or indicator not in open_ids(seen.sheet):
+        raise Refused("assessment_closed", status=seen.row.status)
+    return Next(Evidencing(row.id, indicator, stay=indicator not in seen.sheet.answers))
 
 
 def _own(turn: Turn, assessment_id: int) -> AssessmentRow:
@@ -136,40 +146,19 @@ def _open_now(turn: Turn, row: AssessmentRow) -> None:
 
 def _closed(turn: Turn, row: AssessmentRow) -> str:
     """When the questions open, where they are closed: by the windows of the dossier's own year. A returned dossier may
-    be mended while officers decide."""
+    be mended while officers decide, and so may one handed in within its window that lost a picture on the way."""
     season = places.windows(turn, places.here(turn, row.unit_id), row.year)
     if row.status == "returned" and season.decision_open(places.today(turn)):
         return ""
+    if row.handed_in_at is not None and places.today(turn) <= season.decision_to:
+        return ""
     return places.when_open(turn, season)
-
-
-def _open_ids(sheet: Sheet) -> list[str]:
-    """The questions that the citizen may change now, in order."""
-    return [
-        each.id
-        for each in sheet.criteria.indicators
-        if sheet.row.status == "draft" or assessments.editable(sheet.row, sheet.answers.get(each.id))
-    ]
-
-
-def _wanting(sheet: Sheet) -> list[str]:
-    """The questions whose evidence the citizen may still give: what an officer left closed is not asked for again."""
-    open_ids = _open_ids(sheet)
-    return [id for id in sheet.missing if id in open_ids]
-
-
-def _complete(sheet: Sheet) -> bool:
-    """May it be handed in: every question answered, and evidence wherever the citizen can still give it?
-
-    An officer who declined the only proof of an answer and returned other questions has taken that answer as it is.
-    """
-    return sheet.score.answered == len(sheet.criteria.indicators) and not _wanting(sheet)
 
 
 def _onward(sheet: Sheet, after: str, note: str, late: str = "") -> Next:
     """The next question without an answer (or, in a returned dossier, the next one open); the overview when all
     are done."""
-    ids = _open_ids(sheet)
+    ids = open_ids(sheet)
     ordered = ids[ids.index(after) + 1 :] + ids[: ids.index(after)] if after in ids else ids
     row = sheet.row
     if row.status == "draft":
@@ -224,12 +213,16 @@ def show(state: object, view: View) -> Screen:
                     f"ask:{id}",
                     _("overview.pick_one", n=answering.position(sheet.criteria, id), title=_short(sheet, id)),
                 )
-                for id in _open_ids(sheet)
+                for id in open_ids(sheet)
             ]
             return Screen(_("overview.pick"), (*choices, _back()))
         case Confirming():
+            here, of = sheet.pictures
+            lines = [_("submit.confirm", total=number(sheet.score.total), unit=view.unit)]
+            if here < of:
+                lines.append(_("submit.confirm_arriving", here=number(here), of=number(of)))
             return Screen(
-                _("submit.confirm", total=number(sheet.score.total), unit=view.unit),
+                "\n\n".join(lines),
                 (Choice("submit", _("submit.yes"), "main"), Choice(BACK, _("submit.no"))),
                 title=_("submit.title"),
             )
@@ -325,7 +318,7 @@ def _show_evidence(view: View, indicator: Indicator) -> Screen:
         "\n\n".join(lines),
         tuple(choices),
         title=_("evidence.title", n=n, title=indicator.short.to(voice().language)),
-        pictures=tuple(Picture(piece.key, piece.text) for piece in pieces if piece.key),
+        pictures=tuple(Picture(piece.key, piece.text, again=True) for piece in pieces if piece.key),
         progress=(n, of),
         input="photo" if _takes_pictures(indicator) else "text",
     )
@@ -350,7 +343,8 @@ def piece_text(piece: EvidenceRow) -> str:
     if piece.kind == "officer_confirmation":
         return _(f"evidence.confirmation.{piece.status}")
     label = _(f"evidence.kind.{piece.kind}")
-    return f"{label}: {piece.text[:60]}" if piece.text else label
+    what = f"{label}: {piece.text[:60]}" if piece.text else label
+    return _("evidence.arriving", what=what) if piece.status == "arriving" else what
 
 
 def _show_lowering(sheet: Sheet, indicator: Indicator) -> Screen:
@@ -384,14 +378,14 @@ def _show_overview(view: View) -> Screen:
         level = answering.level_name(sheet.criteria, answer.officer_level or answer.level)
         key = "overview.line_evidence" if what else "overview.line"
         text = _(key, n=n, title=title, level=level, points=number(points), what=what)
-        if indicator.id in _wanting(sheet):
+        if indicator.id in wanting(sheet):
             text = _("overview.needs_evidence", line=text)
         if answer.return_reason:
             text = _("overview.returned", line=text)
         lines.append(text)
     total = _("overview.total", total=number(sheet.score.total), of=number(sheet.criteria.max_total))
     choices, verdict = _overview_choices(sheet)
-    paragraphs = ["\n".join(lines), total, verdict]
+    paragraphs = ["\n".join(lines), total, verdict, _coming(sheet)]
     if not sheet.criteria.is_official:
         paragraphs.append(_("questions.reconstruction_short"))
     return Screen(
@@ -402,11 +396,21 @@ def _show_overview(view: View) -> Screen:
     )
 
 
+def _coming(sheet: Sheet) -> str:
+    """What the overview says of pictures on their way, or nothing."""
+    here, of = sheet.pictures
+    if here == of:
+        return ""
+    if sheet.row.handed_in_at is not None:
+        return _("standing.line.handed_in", code=sheet.row.code, here=number(here), of=number(of))
+    return _("overview.arriving_submit" if complete(sheet) else "overview.arriving", here=number(here), of=number(of))
+
+
 def _overview_choices(sheet: Sheet) -> tuple[list[Choice], str]:
     """What can be done from the overview, and the sentence about the title."""
     choices: list[Choice] = []
-    open_ids = _open_ids(sheet)
-    for id in open_ids:
+    may_change = open_ids(sheet)
+    for id in may_change:
         n = answering.position(sheet.criteria, id)
         if id not in sheet.answers:
             choices.append(Choice(f"ask:{id}", _("overview.answer", n=n), "main"))
@@ -414,8 +418,8 @@ def _overview_choices(sheet: Sheet) -> tuple[list[Choice], str]:
             choices.append(Choice(f"prove:{id}", _("overview.prove", n=n), "main"))
     if sheet.score.answered < len(sheet.criteria.indicators):
         verdict = _("overview.missing_answers", n=number(len(sheet.criteria.indicators) - sheet.score.answered))
-    elif _wanting(sheet):
-        verdict = _("overview.missing_evidence", n=number(len(_wanting(sheet))))
+    elif wanting(sheet):
+        verdict = _("overview.missing_evidence", n=number(len(wanting(sheet))))
     elif sheet.score.passes:
         verdict = _("overview.passes")
     else:
@@ -427,10 +431,11 @@ def _overview_choices(sheet: Sheet) -> tuple[list[Choice], str]:
                 )
                 for change in sheet.path[:3]
             )
-    if _complete(sheet):
+    here, of = sheet.pictures
+    if complete(sheet) and not (sheet.row.handed_in_at is not None and here < of):
         again = sheet.row.status == "returned"
         choices.append(Choice("hand_in", _("overview.resubmit" if again else "overview.submit"), "main"))
-    if open_ids:
+    if may_change:
         choices.append(Choice("pick", _("overview.change"), "quiet"))
     choices.append(Choice("pause", _("questions.pause"), "quiet"))
     return choices[:12], verdict
@@ -473,6 +478,22 @@ PATH_KEYS = ("overview.if", "overview.if_evidence")
 
 def take(turn: Turn, state: object, view: View, act: Act) -> Next:
     """One answer, one piece of evidence, one step."""
+    return _entered(turn, view.sheet.row, _take(turn, state, view, act))
+
+
+def _entered(turn: Turn, before: AssessmentRow, step: Next) -> Next:
+    """A form that was handed in, and that this act has made complete with no picture on its way, is in the queue."""
+    if before.handed_in_at is None:
+        return step
+    row = handing_in.enter_when_settled(turn.conn, before.id, turn.actor, turn.now)
+    if row is None:
+        return step
+    from dialogs.standing import Standing
+
+    return Next(Standing(), _("submit.done", code=row.code))
+
+
+def _take(turn: Turn, state: object, view: View, act: Act) -> Next:
     sheet = view.sheet
     if isinstance(act, Pressed) and act.choice in ("pause", "later") and not isinstance(state, Lowering):
         return _pause(state, sheet)
@@ -539,9 +560,9 @@ def _take_question(turn: Turn, state: Asking, sheet: Sheet, act: Act) -> Next:
             return Next(Evidencing(state.assessment, indicator.id, stay=True))
         case Pressed("back"):
             return _previous(state, sheet)
-        case Sent(uploads, caption):
+        case Sent():
             target = sheet.criteria.indicator(state.late) if state.late else indicator
-            count, over = _add_pictures(turn, sheet, target, uploads, caption)
+            count, over = _add_pictures(turn, sheet, target, act)
             key = "evidence.got_late" if state.late else "evidence.got_choose"
             note = _(key, n=number(count), q=answering.position(sheet.criteria, target.id))
             return Next(state, f"{over} {note}".strip())
@@ -559,7 +580,7 @@ def _said(sheet: Sheet, indicator: Indicator) -> str:
 
 def _skip(sheet: Sheet, indicator: str) -> Next:
     """The next unanswered question after this one; the overview when this was the last of them."""
-    ids = [id for id in _open_ids(sheet) if id not in sheet.answers]
+    ids = [id for id in open_ids(sheet) if id not in sheet.answers]
     later = ids[ids.index(indicator) + 1 :] if indicator in ids else ids
     note = _("questions.skipped", n=answering.position(sheet.criteria, indicator))
     if later:
@@ -568,7 +589,7 @@ def _skip(sheet: Sheet, indicator: str) -> Next:
 
 
 def _previous(state: Asking, sheet: Sheet) -> Next:
-    ids = _open_ids(sheet)
+    ids = open_ids(sheet)
     before = ids[: ids.index(state.indicator)] if state.indicator in ids else []
     return Next(Asking(state.assessment, before[-1])) if before else Next(Overview(state.assessment))
 
@@ -582,10 +603,25 @@ def picture_kind(indicator: Indicator) -> str | None:
 LATE_KEYS = ("evidence.got_late", "evidence.got_choose")
 
 
-def _add_pictures(
-    turn: Turn, sheet: Sheet, indicator: Indicator, uploads: tuple[str, ...], caption: str
-) -> tuple[int, str]:
+def more_of_album(turn: Turn, state: object, assessment_id: int, indicator: str, sent: Sent) -> Next:
+    """A later part of an album goes where its first part landed, wherever the chat stands now.
+
+    Raises ``Refused``: ``assessment_closed``, ``assessment_window``, ``assessment_gone``, ``evidence_full``.
+    """
+    row = answering.visible(turn, _own(turn, assessment_id))
+    if row.status not in assessments.EDITABLE:
+        raise Refused("assessment_closed", status=row.status)
+    _open_now(turn, row)
+    sheet = answering.sheet(turn, row)
+    count, over = _add_pictures(turn, sheet, sheet.criteria.indicator(indicator), sent)
+    got = _("evidence.got", n=number(count), q=answering.position(sheet.criteria, indicator))
+    return _entered(turn, row, Next(state, f"{over} {got}".strip()))
+
+
+def _add_pictures(turn: Turn, sheet: Sheet, indicator: Indicator, sent: Sent) -> tuple[int, str]:
     """Put pictures beside an answer: how many pictures are there now, and a sentence when not all found room.
+
+    An album's first part says where the rest of it goes.
 
     Raises ``Refused``: ``evidence_no_pictures``; ``evidence_full`` when none found room.
     """
@@ -593,23 +629,30 @@ def _add_pictures(
     if kind is None:
         raise Refused("evidence_no_pictures", n=answering.position(sheet.criteria, indicator.id))
     left = 0
-    for key in uploads:
+    chat = turn.chat
+    pictures: list[tuple[str | None, evidence.Held | None]] = [(key, None) for key in sent.uploads]
+    for file in sent.files:
+        pictures.append((None, evidence.Held(file.reference, file.unique, file.size, chat.account, chat.address)))
+    for key, held in pictures:
         try:
             assessments.add_evidence(
                 turn.conn,
                 sheet.row.id,
                 indicator.id,
                 kind,
-                contact_id=turn.chat.contact_id,
+                contact_id=chat.contact_id,
                 actor=turn.actor,
                 key=key,
-                text=clean(caption, 500),
+                held=held,
+                text=clean(sent.caption, 500),
                 now=turn.now,
             )
         except Refused as refused:
-            if refused.code != "evidence_full" or left + 1 == len(uploads):
+            if refused.code != "evidence_full" or left + 1 == len(pictures):
                 raise
             left += 1  # an album too large keeps its first pictures
+    if sent.album:
+        albums.land(turn.conn, chat.contact_id, sent.album, sheet.row.id, indicator.id, turn.now)
     pieces = answering.changed(turn, sheet.row).evidence.get(indicator.id, ())
     count = sum(piece.kind in evidence.PICTURE_KINDS for piece in pieces)
     return count, _("evidence.kept_first", most=number(count), left=number(left)) if left else ""
@@ -622,8 +665,8 @@ def _take_evidence(turn: Turn, state: Evidencing, sheet: Sheet, act: Act) -> Nex
     indicator = sheet.criteria.indicator(state.indicator)
     n = answering.position(sheet.criteria, indicator.id)
     match act:
-        case Sent(uploads, caption):
-            count, over = _add_pictures(turn, sheet, indicator, uploads, caption)
+        case Sent():
+            count, over = _add_pictures(turn, sheet, indicator, act)
             note = f"{over} {_('evidence.got', n=number(count), q=n)}".strip()
             return _evidenced(turn, state, sheet, note, late="" if over else indicator.id)
         case Typed(text):
@@ -701,7 +744,7 @@ def _take_lowering(turn: Turn, state: Lowering, sheet: Sheet, act: Act) -> Next:
 
 def _take_overview(state: Overview, sheet: Sheet, act: Act) -> Next:
     match act:
-        case Pressed("hand_in") if _complete(sheet):
+        case Pressed("hand_in") if complete(sheet):
             return Next(Confirming(state.assessment))
         case Pressed("pick"):
             return Next(Picking(state.assessment))
@@ -713,15 +756,17 @@ def _take_overview(state: Overview, sheet: Sheet, act: Act) -> Next:
 
 
 def _submit(turn: Turn, assessment: int) -> Next:
-    # What is handed in is read under the lock: another chat of the same person may have begun anew meanwhile.
-    sheet = answering.changed(turn, assessments.locked(turn.conn, assessment))
-    if not _complete(sheet):
-        raise Refused("assessment_incomplete")
-    mended = sheet.row.status == "returned"
-    row = assessments.submit(turn.conn, sheet.row.id, turn.actor, turn.now)
-    if mended:
-        reviews.close_returns(turn.conn, row.id)
-        notices.to_officers(turn, row.unit_id, "notice.mended", code=row.code)
+    """Nộp: into the queue, or, while pictures are on their way, as soon as they are here."""
     from dialogs.standing import Standing
 
-    return Next(Standing(), _("submit.done", code=row.code))
+    # What is handed in is read under the lock: another chat of the same person may have begun anew meanwhile.
+    sheet = answering.changed(turn, assessments.locked(turn.conn, assessment))
+    if not complete(sheet):
+        raise Refused("assessment_incomplete")
+    here, of = sheet.pictures
+    if here == of:
+        row = handing_in.enter(turn.conn, sheet.row, turn.actor, turn.now)
+        return Next(Standing(), _("submit.done", code=row.code))
+    before = sheet.row.handed_in_at is not None
+    row = assessments.hand_in(turn.conn, sheet.row.id, turn.actor, turn.now)
+    return Next(Standing(), _("submit.handed_in_before" if before else "submit.handed_in", code=row.code))

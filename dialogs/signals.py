@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dialogs import reporting
 from dialogs.model import Screen, Signal
 from dialogs.states import Turn
+from storage import reach
 
 
 def take(turn: Turn, signal: Signal) -> Sequence[Screen]:
@@ -14,4 +15,10 @@ def take(turn: Turn, signal: Signal) -> Sequence[Screen]:
     match signal.kind:
         case "chart":
             return reporting.chart_ready(turn, signal.data)
+        case "blocked":
+            reach.lost(turn.conn, turn.chat.account, turn.chat.address, "blocked", turn.now)
+            return ()
+        case "unblocked":
+            reach.found(turn.conn, turn.chat.account, turn.chat.address)
+            return ()
     raise ValueError(f"no signal {signal.kind!r}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from criteria import CriteriaSet, Score
-from dialogs import answering, notices, places
+from dialogs import answering, handing_in, notices, places
 from dialogs.model import Act, Choice, Pressed, Screen
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, clipped
@@ -65,6 +65,8 @@ class View:
     criteria: CriteriaSet | None = None
     review: ReviewRow | None = None
     returned: tuple[tuple[int, str, str], ...] = ()  # number, indicator, reason
+    pictures: tuple[int, int] = (0, 0)  # here, with those on their way
+    asked_again: tuple[int, ...] = ()  # of a form handed in: the numbers of the questions that it waits for
 
 
 def read(turn: Turn, person: PersonRow) -> View:
@@ -110,6 +112,14 @@ def _view(turn: Turn, person: PersonRow, row: AssessmentRow | None) -> View:
         return view
     seen = answering.as_citizen_sees(turn, row)
     given = seen.sheet
+    if row.handed_in_at is not None:
+        asked = handing_in.asked_again(turn.conn, given)
+        view = replace(
+            view,
+            assessment_open=today <= own.decision_to,
+            pictures=given.pictures,
+            asked_again=tuple(answering.position(given.criteria, id) for id in asked),
+        )
     returned = tuple(
         (position, indicator.id, answer.return_reason)
         for position, indicator in enumerate(given.criteria.indicators, 1)
@@ -146,6 +156,8 @@ def line(view: View) -> str:
         return (
             _("standing.none", year=view.year) if view.registration_open else _("standing.none_closed", year=view.year)
         )
+    if row.handed_in_at is not None:
+        return _handed_in(view, row)
     if row.status in ("registered", "draft") and view.opens:
         return view.opens
     if row.status == "draft":
@@ -154,6 +166,15 @@ def line(view: View) -> str:
     if row.status == "returned":
         return _("standing.line.returned", n=number(len(view.returned)))
     return _(f"standing.line.{row.status}", code=row.code, unit=view.unit)
+
+
+def _handed_in(view: View, row: AssessmentRow) -> str:
+    """Handed in, and not in the queue yet: what it waits for."""
+    if view.asked_again:
+        questions = ", ".join(str(position) for position in view.asked_again)
+        return _("standing.line.handed_in_wanting", code=row.code, questions=questions)
+    here, of = view.pictures
+    return _("standing.line.handed_in", code=row.code, here=number(here), of=number(of))
 
 
 def steps(view: View) -> list[Choice]:
@@ -207,7 +228,12 @@ def _home() -> Choice:
 def _paragraphs(view: View) -> list[str]:
     row = view.row
     assert row is not None and view.criteria is not None and view.score is not None
-    parts = [_("standing.code", code=row.code, status=_(f"status.{row.status}"), unit=view.unit)]
+    status = _(f"status.{row.status}")
+    if row.handed_in_at is not None:
+        status = _("status.handed_in_wanting" if view.asked_again else "status.handed_in")
+    parts = [_("standing.code", code=row.code, status=status, unit=view.unit)]
+    if row.handed_in_at is not None and row.status == "returned":
+        parts.append(line(view))
     match row.status:
         case "registered" | "draft":
             parts.append(line(view))
@@ -365,5 +391,5 @@ def _withdraw(turn: Turn, assessment: int) -> Next:
     if decided is not None:
         outbox.cancel(turn.conn, reviews.topic(decided.id))
     if before.status == "submitted":
-        notices.to_officers(turn, row.unit_id, "notice.withdrawn", code=row.code)
+        notices.to_officers(turn.conn, turn.now, row.unit_id, "notice.withdrawn", code=row.code)
     return Next(Standing(), _("standing.withdrawn_done"))

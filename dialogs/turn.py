@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dialogs import commands, refusals, signals
+from dialogs import commands, questions, refusals, signals
 from dialogs.home import Home
 from dialogs.model import (
     Act,
@@ -33,7 +33,7 @@ from dialogs.model import (
 from dialogs.states import Next, Rules, Turn, decode_state, dialog_of, encode_state
 from dialogs.text import choice_typed, clean
 from locales import LANGUAGES, Voice, _, speaking
-from storage import conversations, events, officers, outbox, people
+from storage import albums, conversations, events, officers, outbox, people, reach
 from storage.base import Connection, Refused, refusable
 from storage.conversations import Chat
 
@@ -104,10 +104,10 @@ def rescue_turn(conn: Connection, incoming: Incoming, rules: Rules, error: Excep
     with speaking(_voice(chat)):
         note = _("turn.failed", error=error_id)
         try:
-            return Taken((_tell(turn, incoming, *_shown(turn, _state(chat)), note, turn.chat.screen + 1),))
+            return _answer(turn, _tell(turn, incoming, *_shown(turn, _state(chat)), note, turn.chat.screen + 1))
         except Exception:
             log.exception("the current screen of %s cannot be shown either", incoming.account)
-            return Taken((_tell(turn, incoming, *_shown(turn, Home()), note, turn.chat.screen + 1),))
+            return _answer(turn, _tell(turn, incoming, *_shown(turn, Home()), note, turn.chat.screen + 1))
 
 
 def _meet(conn: Connection, incoming: Incoming) -> Chat:
@@ -168,10 +168,18 @@ def _take(turn: Turn, incoming: Incoming) -> Taken:
     act = incoming.act
     if isinstance(act, Signal):
         return _signal(turn, act)
+    if not turn.chat.reachable:  # who writes can be written to
+        reach.found(turn.conn, incoming.account, incoming.address)
     if isinstance(act, Typed):
         act = Typed(clean(act.text))
     elif isinstance(act, Pressed):
         act = Pressed(act.choice.replace("\x00", ""))
+    elif isinstance(act, Sent) and act.album:
+        return _take_of_album(turn, incoming, act)
+    return _take_act(turn, incoming, act)
+
+
+def _take_act(turn: Turn, incoming: Incoming, act: Act) -> Taken:
     asked = _state(turn.chat)
     wide = _guarded(turn, asked, lambda: _anywhere(turn, asked, act))
     state = asked
@@ -181,9 +189,10 @@ def _take(turn: Turn, incoming: Incoming) -> Taken:
         heard = _hear(turn, incoming, act, now, _fleeting(state))
         if stale:
             # Two taps on question 3 must never answer question 4: the current screen is shown again as it is.
-            return Taken((_tell(turn, incoming, state, now, _("turn.stale"), max(turn.chat.screen, 1)),), heard)
+            told = _tell(turn, incoming, state, now, _("turn.stale"), max(turn.chat.screen, 1))
+            return _answer(turn, told, heard)
         if state != asked:  # what was asked is not to be had any more: its note says why
-            return Taken((_tell(turn, incoming, state, now, "", turn.chat.screen + 1),), heard)
+            return _answer(turn, _tell(turn, incoming, state, now, "", turn.chat.screen + 1), heard)
         wide = _to_dialog(turn, state, view, now, act)
     else:
         heard = _hear(turn, incoming, act, None, _fleeting(state))
@@ -196,8 +205,39 @@ def _take(turn: Turn, incoming: Incoming) -> Taken:
         officer = officers.of_contact(turn.conn, chat.contact_id) if chat.officer_id is not None else None
         turn = replace(turn, chat=chat, officer=officer, memo={})
         with speaking(_voice(chat)):
-            return Taken((_tell(turn, incoming, *_shown(turn, wide.state), wide.note, turn.chat.screen + 1),), heard)
-    return Taken((_tell(turn, incoming, *_shown(turn, wide.state), wide.note, turn.chat.screen + 1),), heard)
+            told = _tell(turn, incoming, *_shown(turn, wide.state), wide.note, turn.chat.screen + 1)
+            return _answer(turn, told, heard)
+    return _answer(turn, _tell(turn, incoming, *_shown(turn, wide.state), wide.note, turn.chat.screen + 1), heard)
+
+
+def _answer(turn: Turn, told: Told, heard: tuple[int, str] | None = None) -> Taken:
+    return Taken((told,), heard, officer=turn.officer is not None)
+
+
+def _take_of_album(turn: Turn, incoming: Incoming, sent: Sent) -> Taken:
+    """Pictures sent in one go come one by one, in any order, also after the citizen has gone on: the first part is an
+    act like any other, and the rest goes where that landed. What was refused is refused once, as a whole."""
+    landed = albums.of(turn.conn, turn.chat.contact_id, sent.album)
+    if landed is None:
+        taken = _take_act(turn, incoming, sent)
+        if albums.of(turn.conn, turn.chat.contact_id, sent.album) is None:
+            albums.refuse(turn.conn, turn.chat.contact_id, sent.album, turn.now)
+        return taken
+    if landed.assessment_id is None or landed.indicator is None:
+        return Taken(officer=turn.officer is not None)
+    asked, chat = _state(turn.chat), turn.chat
+    heard = _hear(turn, incoming, sent, None, _fleeting(asked))
+    try:
+        with refusable(turn.conn):
+            step = questions.more_of_album(turn, asked, landed.assessment_id, landed.indicator, sent)
+    except Refused as refused:
+        turn.memo.clear()
+        albums.refuse(turn.conn, chat.contact_id, sent.album, turn.now)
+        step = Next(asked, refusals.sentence(turn, refused))
+    state, screen = _shown(turn, step.state)
+    # Where the chat stands has not changed, so buttons that are on the phone stay good.
+    number = max(chat.screen, 1) if state == asked else chat.screen + 1
+    return _answer(turn, _tell(turn, incoming, state, screen, step.note, number), heard)
 
 
 def _anywhere(turn: Turn, state: Any, act: Act) -> Next | None:
@@ -224,6 +264,8 @@ def _guarded(turn: Turn, state: Any, work: Callable[[], Next | None]) -> Next | 
 def _to_dialog(turn: Turn, state: Any, view: Any, now: Screen, act: Act) -> Next:
     """Give the act to the dialog whose screen is shown; a refusal keeps the screen and says why."""
     if isinstance(act, Unsupported):
+        if act.kind == "contact" and now.input == "tel":
+            return Next(state, _("turn.unsupported.contact_tel"))
         return Next(state, _(f"turn.unsupported.{act.kind if act.kind in UNSUPPORTED else 'other'}"))
     if isinstance(act, Typed):
         chosen = choice_typed(now, act.text)
@@ -236,15 +278,18 @@ def _to_dialog(turn: Turn, state: Any, view: Any, now: Screen, act: Act) -> Next
             return Next(state, _help_line(now))
     elif isinstance(act, Pressed) and all(choice.id != act.choice for choice in now.choices):
         return Next(state, _("turn.stale"))  # the screen has changed under the finger
-    elif act == Sent(()):
+    elif isinstance(act, Sent) and not act.uploads and not act.files:
         return Next(state, _help_line(now))
     taken = act
     step = _guarded(turn, state, lambda: dialog_of(state).take(turn, state, view, taken))
     assert step is not None
-    return replace(step, note=_help_line(now)) if step.puzzled else step
+    untaken = isinstance(taken, Sent) and step == Next(state)  # pictures that nobody takes: that is said
+    return replace(step, note=_help_line(now)) if step.puzzled or untaken else step
 
 
-UNSUPPORTED = ("voice", "sticker", "contact", "location", "file", "video", "other")
+UNSUPPORTED = (
+    "voice", "sticker", "contact", "location", "video", "file", "heic", "pdf", "too_big", "edited", "other",
+)  # fmt: skip
 
 
 def _help_line(now: Screen) -> str:

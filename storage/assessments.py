@@ -453,9 +453,10 @@ def submit(conn: Connection, assessment_id: int, actor: str, now: datetime) -> A
 
 
 def withdraw(conn: Connection, assessment_id: int, actor: str, now: datetime) -> AssessmentRow:
-    """Rút hồ sơ."""
+    """Rút hồ sơ. Pictures still on their way are not waited for."""
     row = _pass(conn, locked(conn, assessment_id), "withdraw", actor, now)
     _FORGET_RETURNS.run(conn, assessment=assessment_id)
+    evidence.remove_arriving(conn, assessment_id)
     return row
 
 

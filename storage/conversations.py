@@ -124,6 +124,7 @@ class Chat:
     language: str
     used_at: datetime
     officer_id: int | None
+    reachable: bool
     person: PersonRow | None
 
 
@@ -138,6 +139,7 @@ _CHAT = (
         conversations.c.language,
         conversations.c.used_at,
         officer_contacts.c.officer_id,
+        contacts.c.reachable,
         people.c.id.label("person_id"),
         people.c.unit_id,
         people.c.name,
@@ -180,8 +182,8 @@ def peek(conn: Connection, account: str, address: str) -> Chat | None:
 def _chat(row: Any | None) -> Chat | None:
     if row is None:
         return None
-    person = None if row.person_id is None else PersonRow(*row[9:])
-    return Chat(*row[:9], person)  # type: ignore[call-arg]
+    person = None if row.person_id is None else PersonRow(*row[10:])
+    return Chat(*row[:10], person)  # type: ignore[call-arg]
 
 
 _BEGIN = Prepared(

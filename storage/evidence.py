@@ -239,6 +239,9 @@ _EXPECT = Prepared(
     )
 )
 _DROP_ALL = Prepared(sa.delete(evidence).where(evidence.c.assessment_id == sa.bindparam("assessment")))
+_DROP_THOSE_ARRIVING = Prepared(
+    sa.delete(evidence).where(evidence.c.assessment_id == sa.bindparam("assessment"), evidence.c.status == "arriving")
+)
 _SETTLE = Prepared(
     sa.update(evidence)
     .where(
@@ -329,6 +332,11 @@ def remove(conn: Connection, assessment_id: int, piece_id: int) -> bool:
 def remove_all(conn: Connection, assessment_id: int) -> None:
     """Take every piece of an assessment away (start again, erasure). Pictures that nobody refers to are swept later."""
     _DROP_ALL.run(conn, assessment=assessment_id)
+
+
+def remove_arriving(conn: Connection, assessment_id: int) -> None:
+    """Take away what is still on its way."""
+    _DROP_THOSE_ARRIVING.run(conn, assessment=assessment_id)
 
 
 def settle_confirmation(conn: Connection, assessment_id: int, piece_id: int, confirmed: bool, officer_id: int) -> None:

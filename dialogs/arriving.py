@@ -1,0 +1,110 @@
+"""Pictures on their way (ảnh đang nhận) that have come, or cannot be had. Called by whoever fetches them, in a turn of
+the writer; the arrival's row is the claim, so that doing it twice does nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from dialogs import answering, handing_in, notices, places
+from dialogs.model import Choice, Screen
+from dialogs.states import Rules
+from locales import _
+from storage import assessments, conversations, evidence, units
+from storage.assessments import AssessmentRow
+from storage.base import Connection, Refused
+from storage.evidence import ArrivalRow
+
+# Why a picture could not be had, as whoever fetches says it; anything else is told like "unavailable".
+REASONS = ("too_big", "too_many_pixels", "not_a_picture", "broken", "unavailable")
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A picture that lies in the blob store now: its key, the SHA-256 (hex) of what came, pixels, bytes."""
+
+    key: str
+    source_hash: str
+    width: int
+    height: int
+    size: int
+
+
+def arrived(conn: Connection, arrival_id: int, fetched: Fetched, rules: Rules, now: datetime) -> None:
+    """The picture is here: its piece is given, and its sender may see it. The last one of a form that was handed in
+    takes it into the queue, and its citizen is told."""
+    found = _claimed(conn, arrival_id)
+    if found is None:
+        return
+    arrival, row = found
+    evidence.arrive(conn, arrival, fetched.key)
+    chat = conversations.peek(conn, arrival.account, arrival.address)
+    # The phone may be another person's by now: then only the dossier's own person and officers see the picture.
+    if chat is not None and chat.person is not None and chat.person.id == row.person_id:
+        evidence.put_upload(
+            conn,
+            chat.contact_id,
+            fetched.key,
+            fetched.source_hash,
+            fetched.width,
+            fetched.height,
+            fetched.size,
+            now,
+        )
+        evidence.use_upload(conn, chat.contact_id, fetched.key)
+    if handing_in.enter_when_settled(conn, row.id, f"person:{row.person_id}", now) is not None:
+        notices.to_person(conn, now, row.person_id, lambda: Screen("\n".join(_receipt(conn, row)), (_to_dossier(),)))
+
+
+def lost(conn: Connection, arrival_id: int, reason: str, rules: Rules, now: datetime) -> None:
+    """The picture cannot be had (*reason*: one of :data:`REASONS`): its piece goes, and its citizen is told which and
+    why, and what to do. A form handed in that is complete without it goes on into the queue."""
+    found = _claimed(conn, arrival_id)
+    if found is None:
+        return
+    arrival, row = found
+    assessments.lose_evidence(conn, arrival, now)
+    entered = handing_in.enter_when_settled(conn, row.id, f"person:{row.person_id}", now) is not None
+    notices.to_person(conn, now, row.person_id, lambda: _lost(conn, row, arrival.indicator, reason, entered))
+
+
+def _claimed(conn: Connection, arrival_id: int) -> tuple[ArrivalRow, AssessmentRow] | None:
+    """The arrival and its assessment, read under the assessment's lock: of two pictures that settle at once one must
+    see that it is the last."""
+    arrival = evidence.arrival(conn, arrival_id)
+    if arrival is None:
+        return None
+    try:
+        row = assessments.locked(conn, arrival.assessment_id)
+    except Refused:  # erased meanwhile, and the arrival with it
+        return None
+    arrival = evidence.arrival(conn, arrival_id)
+    return None if arrival is None else (arrival, row)
+
+
+def _to_dossier() -> Choice:
+    return Choice("go:hoso", _("standing.open"))
+
+
+def _receipt(conn: Connection, row: AssessmentRow) -> list[str]:
+    settings = units.settings(conn, places.unit_of(conn, row.unit_id))
+    lines = [
+        _("submit.done", code=row.code),
+        answering.service_line(settings.service_days),
+        places.whom_to_ask(settings),
+    ]
+    return [line for line in lines if line]
+
+
+def _lost(conn: Connection, row: AssessmentRow, indicator: str, reason: str, entered: bool) -> Screen:
+    n = answering.position(places.criteria_of(conn, row), indicator)
+    why = _(f"arriving.lost.{reason if reason in REASONS else 'unavailable'}", n=n)
+    if entered:
+        return Screen("\n".join((why, _("arriving.suffices"), *_receipt(conn, row))), (_to_dossier(),))
+    if row.handed_in_at is None:
+        what = _("arriving.again", n=n)
+    elif indicator in handing_in.asked_again(conn, answering.read(conn, row)):
+        what = _("arriving.again_handed_in", n=n)
+    else:  # others are on their way still, and without this one there is enough
+        what = _("arriving.may_again", n=n)
+    return Screen(f"{why}\n{what}", (Choice(f"go:prove:{row.code}:{indicator}", _("arriving.prove", n=n), "main"),))
