@@ -15,6 +15,7 @@ from collections.abc import Callable
 BURST = 2  # messages that may leave at once; 28 a second and 2 make 30 in the worst second
 CHAT_BURST = 3  # an answer in two parts and a notice behind it need not wait
 CHATS_REMEMBERED = 10_000
+INSTANT = 1e-6  # seconds: a wait below it is over
 
 
 class Budget:
@@ -81,7 +82,7 @@ class Budget:
         while self._answers or self._pushes:
             push = not self._answers
             wait = self._wait(push)
-            if wait > 0:
+            if wait > INSTANT:
                 # While only pushes wait, an answer may come: looking again soon keeps it from waiting behind them.
                 await asyncio.sleep(min(wait, 0.05) if push else wait)
                 continue

@@ -585,7 +585,11 @@ def keyboard_of(bubble: Bubble) -> dict[str, Any]:
         }
     return {
         "inline_keyboard": [
-            [{"text": each.text, "callback_data": each.data} for each in line] for line in bubble.keyboard
+            [
+                {"text": each.text, "callback_data": each.data, **({"style": each.style} if each.style else {})}
+                for each in line
+            ]
+            for line in bubble.keyboard
         ]
     }
 

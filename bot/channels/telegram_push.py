@@ -226,5 +226,8 @@ def _keyboard(bubble: Bubble) -> InlineKeyboardMarkup | None:
     if not bubble.keyboard:
         return None
     return InlineKeyboardMarkup(
-        [[InlineKeyboardButton(each.text, callback_data=each.data) for each in line] for line in bubble.keyboard]
+        [
+            [InlineKeyboardButton(each.text, callback_data=each.data, style=each.style or None) for each in line]
+            for line in bubble.keyboard
+        ]
     )
