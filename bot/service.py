@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.channels.pictures import StoredPicture
+from bot.channels.telegram_about import start_link
 from bot.channels.web import Backend, HistoryLine, Landing, Outgoing, Seat
 from dialogs.model import FULL, WEB, Incoming, Signal
 from dialogs.states import Rules
@@ -80,7 +81,7 @@ class Service:
         self.blobs = BlobFolder(parts.blobs)
         self.charts = ChartPool()
         self.bots: list[Telegram] = []
-        self._links = list(parts.links)
+        self._usernames: dict[str, str] = {}  # of the bots, by the name that the operator gave them
         self._queues: dict[str, set[asyncio.Queue[HistoryLine]]] = {}
         self._wake_notices = asyncio.Event()
         self._wake_jobs = asyncio.Event()
@@ -252,8 +253,21 @@ class Service:
             if unit is None:
                 return None
             place = units.full_name(conn, unit)
-        links = tuple((label, link.replace("{payload}", codes.payload(code))) for label, link in self._links)
-        return Landing(unit.name, place.above, codes.printed(code), links)
+            province = next(
+                (each.code for each in (unit, *units.ancestors(conn, unit)) if each.level == units.PROVINCE), ""
+            )
+        payload = codes.payload(code)
+        links = [(label, link.replace("{payload}", payload)) for label, link in self.parts.links]
+        username = self._bot_for(province)
+        if username:
+            links.append((_("landing.telegram"), start_link(username, payload)))
+        return Landing(unit.name, place.above, codes.printed(code), tuple(links))
+
+    def _bot_for(self, province: str) -> str:
+        """The bot that serves a province: the one named by its code, else the one without a name, else the only one."""
+        known = self._usernames
+        only = next(iter(known.values())) if len(known) == 1 else ""
+        return known.get(province) or known.get("") or only
 
     async def _forget(self, account: str, address: str) -> None:
         await self.turns.run(partial(_leave, account=account, address=address))
@@ -265,7 +279,7 @@ class Service:
         from bot.channels.telegram import Telegram
 
         def met(username: str) -> None:
-            self._links.append((_("landing.telegram"), f"https://t.me/{username}?start={{payload}}"))
+            self._usernames[settings.name] = username
 
         bot = Telegram(token, settings, self._telegram_backend(), met=met)
         self.bots.append(bot)

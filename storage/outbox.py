@@ -194,6 +194,14 @@ def body(conn: Connection, row_id: int) -> str | None:
     return found
 
 
+_WAITS = Prepared(sa.select(outbox.c.id).where(outbox.c.id == sa.bindparam("row"), outbox.c.outcome == "waiting"))
+
+
+def waits(conn: Connection, row_id: int) -> bool:
+    """Is this row still to be sent?"""
+    return _WAITS.first(conn, row=row_id) is not None
+
+
 _PUT_OFF = Prepared(
     sa.update(outbox)
     .where(outbox.c.id == sa.bindparam("row"), outbox.c.outcome == "waiting")

@@ -17,7 +17,7 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -46,6 +46,7 @@ UPDATE_LIMIT = 1024 * 1024  # bytes of one update by webhook; real ones stay bel
 CONNECTIONS = 40  # of Telegram to the webhook at once
 ANSWER_WITHIN = 1.0  # seconds after which a press is answered by a call of its own instead of the webhook's response
 SLOWEST_RETRY = 60.0  # seconds
+LEFT_BEHIND = 30.0  # seconds after which an answer that waits in the table is taken up, whoever put it there
 FILE_LIMIT = 20 * 1024 * 1024  # bytes: getFile serves no more (https://core.telegram.org/bots/api#getfile)
 PICTURES = ("image/jpeg", "image/png", "image/webp")
 HEIC = ("image/heic", "image/heif", "image/heic-sequence", "image/heif-sequence")
@@ -237,9 +238,9 @@ class Telegram:
             asyncio.create_task(self.lanes.write_back(), name=f"{self.account} write back"),
             asyncio.create_task(self.fetcher.work(), name=f"{self.account} fetcher"),
             asyncio.create_task(self.push.work(), name=f"{self.account} push"),
+            asyncio.create_task(self._take_up(), name=f"{self.account} left behind"),
         ]
-        waiting = await self.backend.read(partial(outbox.answers_due, account=self.account, now=datetime.now(UTC)))
-        self.lanes.recover(waiting)
+        await self._recover(datetime.now(UTC))
         self._main = asyncio.create_task(self._serve(), name=f"{self.account} main")
 
     async def stop(self, grace: float) -> None:
@@ -257,6 +258,19 @@ class Telegram:
             loop.cancel()
         await asyncio.gather(*self._loops, *self._by_the_way, return_exceptions=True)
         await self.bot.session.close()
+
+    async def _recover(self, before: datetime) -> None:
+        """Go on with answers that wait in the table and in no lane."""
+        self.lanes.recover(await self.backend.read(partial(outbox.answers_due, account=self.account, now=before)))
+
+    async def _take_up(self) -> None:
+        """Answers that another process put out (an event taken anew by the operator) go out as well."""
+        while True:
+            await asyncio.sleep(LEFT_BEHIND)
+            try:
+                await self._recover(datetime.now(UTC) - timedelta(seconds=LEFT_BEHIND))
+            except TransientFailure:
+                log.warning("%s: the outbox cannot be read now", self.account)
 
     # -------------------------------------------------------------------------------- getting to know Telegram
 

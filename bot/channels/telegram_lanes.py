@@ -113,6 +113,7 @@ class Lanes:
         self._lanes: dict[str, Lane] = {}
         self._outcomes: list[tuple[int, str, str | None, int | None]] = []
         self._kept: dict[str, Shown] = {}
+        self._writing: set[int] = set()
         self._dirty = asyncio.Event()
         self._written: asyncio.Future[None] | None = None
         self._stopping = False
@@ -171,11 +172,12 @@ class Lanes:
         self._begin(lane)
 
     def recover(self, waiting: Iterable[Waiting]) -> None:
-        """Go on with answers that waited in the table at a restart."""
+        """Go on with answers that wait in the table: after a restart, or put there by another process."""
         for row in waiting:
             lane = self.lane(row.address)
-            lane.rows.append(Row(row.id, row.body, again=True))
-            self._begin(lane)
+            if all(each.id != row.id for each in lane.rows):
+                lane.rows.append(Row(row.id, row.body, again=True))
+                self._begin(lane)
 
     def _begin(self, lane: Lane) -> None:
         if lane.rows:
@@ -215,6 +217,8 @@ class Lanes:
     async def _try(self, lane: Lane, row: Row) -> float | None:
         """Send a row: ``None`` when it is done with, seconds to wait before the next try, -1 when the chat is gone."""
         try:
+            if row.again and not await self._still_waits(row):
+                return None
             await self._show(lane, row)
             return None
         except TransientFailure:
@@ -225,6 +229,12 @@ class Lanes:
             log.exception("%s: an answer cannot be shown", self.account)
             self.settle(row.id, "failed", type(error).__name__)
             return None
+
+    async def _still_waits(self, row: Row) -> bool:
+        """A row that was read from the table a while ago may have been sent and written down since."""
+        if row.id in self._writing or any(row.id == each for each, *_how in self._outcomes):
+            return False
+        return bool(await self.backend.read(partial(outbox.waits, row_id=row.id)))
 
     async def _failed(self, lane: Lane, row: Row, failed: CallFailed) -> float | None:
         match failed.kind:
@@ -523,6 +533,7 @@ class Lanes:
         self._dirty.clear()
         outcomes, kept, told = self._outcomes, self._kept, self._written
         self._outcomes, self._kept, self._written = [], {}, None
+        self._writing = {row_id for row_id, *_how in outcomes}
         try:
             await self.backend.run(partial(_write_back, account=self.account, outcomes=outcomes, kept=kept))
         except TransientFailure:
@@ -537,6 +548,8 @@ class Lanes:
             self._dirty.set()
             await asyncio.sleep(1)
             return
+        finally:
+            self._writing = set()
         if told is not None and not told.done():
             told.set_result(None)
 
