@@ -23,7 +23,7 @@ import math
 import random
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -122,7 +122,7 @@ class BotApi:
     _repeat: float = 0.0
     _reorder: float = 0.0
     _shift: float = 0.0
-    _numbers: Any = field(default_factory=lambda: itertools.count(1))
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _down: bool = False
     _runner: web.AppRunner | None = None
@@ -389,9 +389,9 @@ class BotApi:
             if left <= 0:
                 return []
             bot.arrived.clear()
-            arrival = asyncio.ensure_future(bot.arrived.wait())
+            arrival: asyncio.Future[Any] = asyncio.ensure_future(bot.arrived.wait())
             try:
-                await asyncio.wait({arrival, poll}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait((arrival, poll), timeout=left, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 arrival.cancel()
             if poll.done():

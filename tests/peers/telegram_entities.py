@@ -90,7 +90,7 @@ def commands(text: str) -> tuple[Entity, ...]:
 
 
 def page(text: str, entities: Sequence[Entity]) -> str:
-    """The text as HTML of a web page."""
+    """The text as HTML of a web page; the line break after a block goes, since a page breaks there anyway."""
     data = text.encode("utf-16-le")
     ordered = sorted(entities, key=lambda each: (each.offset, -each.length))
     edges = sorted({0, len(data) // 2, *(e.offset for e in ordered), *(e.offset + e.length for e in ordered)})
@@ -103,7 +103,7 @@ def page(text: str, entities: Sequence[Entity]) -> str:
             link = f' href="{html.escape(entity.argument)}"' if tag == "a" else ""
             piece = f'<{tag} class="{entity.kind}"{link}>{piece}</{tag}>'
         pieces.append(piece)
-    return "".join(pieces)
+    return re.sub(r"(</(?:blockquote|pre)>)\n", r"\1", "".join(pieces))
 
 
 def _reference(text: str, at: int) -> tuple[str, int] | None:

@@ -188,7 +188,8 @@ class Phone:
         """The chat as text, for people and for failures."""
         lines = []
         for message in self.visible:
-            what = ["[photo]" if message.photo else "[file]"] if message.media else []
+            what = [f"[{name}]" for name in ("photo", "document") if getattr(message, name)]
+            what += [f"[{name}]" for name in message.extra if name != "reply_to_message"]
             lines.append(f"{'bot' if message.from_bot else 'me '} {message.id}> {' '.join([*what, message.text])}")
             lines += [f"    [ {' | '.join(button.text for button in row)} ]" for row in message.keyboard]
         if self.chat.reply_keyboard:

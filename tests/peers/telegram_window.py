@@ -136,7 +136,7 @@ class Window:
             "other": next((kind for kind in contents if kind in message.extra), ""),
             "album": message.album,
             "time": datetime.fromtimestamp(message.date, UTC).astimezone(PLACE).strftime("%H:%M"),
-            "edited": bool(message.edited),
+            "edited": bool(message.edited) and not message.from_bot,  # of bots' messages phones do not say it
             "protected": message.protect_content,
         }
 
