@@ -190,6 +190,20 @@ def name_of(conn: Connection, officer_id: int) -> str:
     return found or ""
 
 
+_HOME = Prepared(
+    sa.select(officer_roles.c.unit_id)
+    .where(officer_roles.c.officer_id == sa.bindparam("officer"), officer_roles.c.until.is_(None))
+    .order_by(officer_roles.c.id)
+    .limit(1)
+)
+
+
+def home_of(conn: Connection, officer_id: int) -> int | None:
+    """The unit of an officer's oldest role that still holds."""
+    found: int | None = _HOME.value(conn, officer=officer_id)
+    return found
+
+
 # ------------------------------------------------------------------------------------------ invites
 
 _INSERT_INVITE = Prepared(

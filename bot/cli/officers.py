@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bot.cli.base import Json, Stop, emit, group, loaded, now, place_of, reader, unit_of, writer
+from bot.cli.bots import bot_of_unit, username_of
 from bot.cli.help import Command
 from locales import _, day
 
 if TYPE_CHECKING:
-    from bot.settings import Settings
+    from bot.settings import Account, Settings
     from storage.codes import InviteCode
 
 app = group(_("cli.officers"))
@@ -26,18 +27,22 @@ def _role(role: str) -> str:
     return _(f"cli.role.{role}")
 
 
-def _way_in(settings: Settings, code: InviteCode) -> dict[str, Any]:
+def _way_in(settings: Settings, code: InviteCode, bot: Account | None) -> dict[str, Any]:
     """The invite in every form in which it can be handed over. On the web it stands behind the ``#``, which no server
-    or proxy ever writes down."""
+    or proxy ever writes down; where Telegram cannot be asked for the bot's name, a line says so."""
     from bot.settings import address
     from storage import codes
 
     payload = codes.payload(code)
-    return {
-        "payload": payload,
-        "typed": codes.printed(code),
-        "links": {"web": f"{address(settings)}/chat#q={payload}"},
-    }
+    links = {"web": f"{address(settings)}/chat#q={payload}"}
+    if bot is not None:
+        from bot.channels.telegram_about import start_link
+
+        try:
+            links["telegram"] = start_link(username_of(settings, bot), payload)
+        except Stop as stop:
+            typer.echo(stop.text, err=True)
+    return {"payload": payload, "typed": codes.printed(code), "links": links}
 
 
 @app.command("invite", cls=Command, help=_("cli.officers.invite"))
@@ -59,8 +64,9 @@ def invite(
     moment = now()
     with writer(settings) as conn:
         row = unit_of(conn, unit)
-        way_in = _way_in(settings, officers.invite(conn, row.id, role, moment, "cli", called))
-        place = place_of(conn, row)
+        code = officers.invite(conn, row.id, role, moment, "cli", called)
+        place, bot = place_of(conn, row), bot_of_unit(settings, conn, row)
+    way_in = _way_in(settings, code, bot)
     ends = moment + officers.INVITE_LIFE
     if json:
         emit({**way_in, "unit": units.display_code(row), "role": role, "name": called, "ends_at": ends})
@@ -108,7 +114,7 @@ def link(
     json: Json = False,
 ) -> None:
     """A new one-time link for an officer who lost their way in."""
-    from storage import officers
+    from storage import officers, units
 
     if name is None and id is None:
         raise Stop(_("cli.usage.missing", name="NAME", command="hoctap officers link"), 2)
@@ -122,8 +128,12 @@ def link(
             raise Stop(_("cli.officers.unknown", name=name or id))
         if len(named) > 1:
             raise Stop(_("cli.officers.several", name=name, ids=", ".join(map(str, named))))
-        way_in = _way_in(settings, officers.link(conn, named[0], moment, "cli"))
+        code = officers.link(conn, named[0], moment, "cli")
         called = officers.name_of(conn, named[0])
+        unit_id = officers.home_of(conn, named[0])
+        home = units.by_id(conn, unit_id) if unit_id is not None else None
+        bot = bot_of_unit(settings, conn, home) if home is not None else None
+    way_in = _way_in(settings, code, bot)
     ends = moment + officers.INVITE_LIFE
     if json:
         emit({**way_in, "id": named[0], "name": called, "ends_at": ends})

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bot.cli.base import Stop, group, loaded, place_of, reader, unit_of
+from bot.cli.bots import chosen_bot, username_of
 from bot.cli.help import Command
 from locales import _
 
 if TYPE_CHECKING:
-    from bot.settings import Account, Settings
     from reports.posters import PosterUnit
     from storage.base import Connection
     from storage.units import UnitRow
@@ -38,7 +38,7 @@ def qr(
 
     settings = loaded()
     by_telegram = telegram or bot is not None
-    chosen = _bot(settings, bot) if by_telegram else None
+    chosen = chosen_bot(settings, bot) if by_telegram else None
     if poster and not by_telegram and not settings.web.public_url:
         raise Stop(_("cli.qr.no_public_url", key="web.public_url"), 2)
     with reader(settings) as conn:
@@ -50,7 +50,7 @@ def qr(
     if chosen is not None:
         from bot.channels.telegram_about import short_link, start_link
 
-        username = _username(settings, chosen)
+        username = username_of(settings, chosen)
         text, site, app_name = start_link(username, bare), short_link(username), "Telegram"
     else:
         text, site, app_name = f"{settings.web.public_url}/q/{bare}" if settings.web.public_url else bare, "", ""
@@ -70,29 +70,6 @@ def qr(
             typer.echo(_("cli.qr.written", file=file))
         return
     typer.echo(_("cli.qr.facts", place=place, typed=codes.printed(code), holds=text))
-
-
-def _bot(settings: Settings, name: str | None) -> Account:
-    """The bot of this name (``bot``: the one without), or the only one there is."""
-    from bot.settings import accounts
-
-    bots = {each.name or "bot": each for each in accounts(settings)}
-    if not bots:
-        raise Stop(_("cli.qr.no_bot", key="telegram.token"), 2)
-    if name is None and len(bots) > 1:
-        raise Stop(_("cli.qr.which_bot", names=", ".join(bots)), 2)
-    if name is not None and name not in bots:
-        raise Stop(_("cli.qr.unknown_bot", name=name[:40], names=", ".join(bots)), 2)
-    return bots[name] if name is not None else next(iter(bots.values()))
-
-
-def _username(settings: Settings, bot: Account) -> str:
-    from bot.channels.telegram_about import About, ask
-
-    (answer,) = ask([bot.token], settings.telegram.api_url)
-    if isinstance(answer, About):
-        return answer.username
-    raise Stop(_("cli.qr.refused" if answer.why == "refused" else "cli.qr.unreached", account=bot.account))
 
 
 def _poster_unit(conn: Connection, unit: UnitRow) -> PosterUnit:

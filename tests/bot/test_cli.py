@@ -551,3 +551,14 @@ def test_an_update_that_asks_for_nothing_is_done_with(cli: Cli, world: World) ->
     assert cli("events", "failed", "--json").json[0]["replayed_at"] is not None
     masked = undecodable(world, message=said("TL-ABC2-EFGH-JKMN-PQRS"))
     cli("events", "replay", masked).refused(1, "che")
+
+
+def test_an_invite_opens_telegram_where_there_is_a_bot(
+    cli: Cli, world: World, bot: Telegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = json.loads(cli("officers", "invite", "06685", "--role", "reviewer", "--name", "Trần Thị Hoa", "--json").out)
+    assert given["links"]["telegram"] == f"https://t.me/hoctap_bot?start={given['payload']}"
+    monkeypatch.setenv("HOCTAP_TELEGRAM__API_URL", "http://127.0.0.1:1")
+    without = cli("officers", "invite", "06685", "--role", "reviewer", "--json")
+    assert list(json.loads(without.out)["links"]) == ["web"]
+    assert "Telegram" in without.err
