@@ -606,15 +606,21 @@ LATE_KEYS = ("evidence.got_late", "evidence.got_choose")
 def more_of_album(turn: Turn, state: object, assessment_id: int, indicator: str, sent: Sent) -> Next:
     """A later part of an album goes where its first part landed, wherever the chat stands now.
 
-    Raises ``Refused``: ``assessment_closed``, ``assessment_window``, ``assessment_gone``, ``evidence_full``.
+    Raises ``Refused``: ``assessment_closed``, ``assessment_window``, ``assessment_gone``, ``album_full``.
     """
     row = answering.visible(turn, _own(turn, assessment_id))
     if row.status not in assessments.EDITABLE:
         raise Refused("assessment_closed", status=row.status)
     _open_now(turn, row)
     sheet = answering.sheet(turn, row)
-    count, over = _add_pictures(turn, sheet, sheet.criteria.indicator(indicator), sent)
-    got = _("evidence.got", n=number(count), q=answering.position(sheet.criteria, indicator))
+    n = answering.position(sheet.criteria, indicator)
+    try:
+        count, over = _add_pictures(turn, sheet, sheet.criteria.indicator(indicator), sent)
+    except Refused as refused:
+        if refused.code != "evidence_full":
+            raise
+        raise Refused("album_full", n=n, most=evidence.MOST_PICTURES) from refused  # another question may be open
+    got = _("evidence.got", n=number(count), q=n)
     return _entered(turn, row, Next(state, f"{over} {got}".strip()))
 
 

@@ -12,7 +12,9 @@ from storage import units
 from storage.base import Refused
 
 # What the person mends alone, with the next tap: nobody need be called.
-_BY_ONESELF = frozenset({"evidence_full", "evidence_no_pictures", "evidence_no_text", "reason_missing", "reason_short"})
+_BY_ONESELF = frozenset(
+    {"album_full", "evidence_full", "evidence_no_pictures", "evidence_no_text", "reason_missing", "reason_short"}
+)
 
 
 def sentence(turn: Turn, refused: Refused) -> str:

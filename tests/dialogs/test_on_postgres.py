@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 import storage.tables  # noqa: F401 - brings every table
+from dialogs.model import Pressed
 from storage import codes, counters, units
 from storage.engine import metadata, open_engine, writing
+from tests.dialogs.test_arriving import answers_with_files, hands_in, row_of
 from tests.support.world import START, World
 
 pytestmark = pytest.mark.postgres
@@ -48,4 +50,20 @@ def test_the_story_of_a_dossier(world: World) -> None:
     while citizen.exists() and citizen.acts < 120:
         citizen.presses(next(each.id for each in citizen.screen.choices if each.role == "danger"))
     assert not citizen.exists()
+    world.recounted()
+
+
+def test_the_story_of_pictures_on_their_way(world: World) -> None:
+    citizen = answers_with_files(world.citizen().joins().presses("start"))
+    citizen.presses("pick").presses("Câu 2:").presses("evidence").sends_files("x", "y", album="one").presses("done")
+    hands_in(citizen).sees("đang nhận ảnh 0/5")
+    citizen.sends_files("z", album="one").sees("Đã nhận 4 ảnh cho câu 2", "đang nhận ảnh 0/6")
+    world.fetches("file-2", "file-3", "x")
+    world.loses("file-5", reason="broken")
+    (notice,) = citizen.hears()
+    citizen.signals("blocked").signals("unblocked")
+    citizen.does(Pressed(notice.choices[0].id)).sees("Minh chứng cho câu 5").sends_files("x", "x")
+    world.fetches()
+    assert row_of(world).status == "submitted"
+    citizen.heard("Đã nộp. Mã hồ sơ")
     world.recounted()

@@ -8,11 +8,21 @@ from datetime import UTC, datetime
 import pytest
 
 from dialogs import home, questions
-from dialogs.model import Opened, Pressed, Typed, decode_incoming, decode_screen, encode_screen
+from dialogs.model import (
+    FileRef,
+    Opened,
+    Pressed,
+    Sent,
+    Typed,
+    Unsupported,
+    decode_incoming,
+    decode_screen,
+    encode_screen,
+)
 from dialogs.states import decode_state, encode_state
 from dialogs.text import choice_typed, clean
-from storage import codes, conversations, events, officers
-from tests.support.world import World
+from storage import codes, conversations, events, officers, people
+from tests.support.world import HONG_GAI, World
 
 
 def test_a_defect_is_kept_apologised_for_and_loses_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,3 +212,96 @@ def test_outside_the_window_nothing_is_decided_but_may_be_returned(world: World)
 )
 def test_masking_takes_secrets_and_nothing_else(said: str, kept: str) -> None:
     assert events.masked_codes(said) == kept
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("heic", "HEIC"),
+        ("pdf", "chụp ảnh trang giấy"),
+        ("too_big", "20 MB"),
+        ("edited", "nhắn tin mới"),
+        ("contact", "danh thiếp của người khác"),
+        ("never heard of", "chưa nhận được loại tin này"),
+    ],
+)
+def test_what_no_dialog_takes_has_an_answer(world: World, kind: str, said: str) -> None:
+    citizen = world.citizen().joins().presses("start")
+    citizen.sends_other(kind).sees(said, "Câu 1/10")
+
+
+def test_somebody_elses_contact_is_not_ones_phone_number(world: World) -> None:
+    citizen = world.citizen().opens(HONG_GAI).presses("yes").presses("agree").types("Nguyễn Văn Hùng").types("1957")
+    citizen.sends_other("contact").sees("không phải số của", "nhắn số bằng chữ số", "không bắt buộc")
+
+
+def test_the_channel_learns_whether_an_officer_speaks(world: World) -> None:
+    officer = world.officer()
+    assert officer.last.officer, "the invite has just been accepted"
+    citizen = world.citizen().joins()
+    for chat, is_officer in ((officer, True), (citizen, False)):
+        for act in (
+            Typed("/help"),
+            Typed("gì đây"),
+            Pressed("x"),
+            Opened(""),
+            Pressed("go:home"),
+            Unsupported("voice"),
+        ):
+            assert chat.does(act).last.officer is is_officer
+        assert chat.does(Pressed("x"), screen=999).last.officer is is_officer, "stale"
+        for _n in range(2):  # refused, then passed over
+            chat.does(Sent(files=(FileRef("r", "u"),), album="x"), screen=None)
+            assert chat.last.officer is is_officer
+    assert not world.citizen().opens().last.officer
+
+
+def test_a_defect_does_not_hide_that_an_officer_speaks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.rescues = True
+    officer = world.officer()
+    monkeypatch.setattr(home, "take", lambda *_: 1 / 0)
+    assert officer.does(Pressed("go:nothing")).last.officer
+    assert officer.types("xin chào").last.officer
+
+
+def test_a_chat_that_is_blocked_is_not_written_to_until_it_speaks_again(world: World) -> None:
+    citizen = world.citizen().joins()
+    citizen.submits("kha")
+    screen = citizen.screen
+    citizen.signals("blocked")
+    assert citizen.last.told == () and citizen.screen == screen
+
+    def reachable() -> bool:
+        with world.read() as conn:
+            chat = conversations.peek(conn, citizen.account, citizen.address)
+        assert chat is not None
+        return chat.reachable
+
+    assert not reachable()
+    citizen.signals("unblocked")
+    assert reachable()
+    for act in (Opened(""), Typed("/hoso"), Pressed("go:home")):
+        citizen.signals("blocked")
+        assert not reachable()
+        citizen.does(act)
+        assert reachable()
+    world.citizen().signals("blocked")  # of somebody never met: nothing
+
+
+def test_what_waits_for_a_blocked_chat_is_read_on_the_persons_other_one(world: World) -> None:
+    citizen = world.citizen().joins()
+    code = citizen.submits("kha")
+    other = world.citizen()
+    with world.write() as conn:
+        whose = conversations.peek(conn, citizen.account, citizen.address)
+        assert whose is not None and whose.person is not None
+        card = people.new_resume_code(conn, whose.person.id, world.now)
+    other.opens().types(card)
+    world.passes(seconds=1)
+    citizen.opens()  # used last
+    world.officer().types(f"/duyet {code}").presses("approve")
+    citizen.signals("blocked")
+    assert other.hears() == [], "it may still be taken back"
+    world.passes(seconds=61)
+    other.heard("Chúc mừng")
+    assert citizen.hears() == []

@@ -16,8 +16,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from dialogs import arriving
+from dialogs.arriving import Fetched
 from dialogs.model import (
     FULL,
     PLAIN,
@@ -25,6 +28,7 @@ from dialogs.model import (
     Act,
     Capabilities,
     Choice,
+    FileRef,
     Incoming,
     Opened,
     Pressed,
@@ -44,6 +48,11 @@ from storage.recount import check
 START = datetime(2026, 10, 5, 2, 0, tzinfo=UTC)  # 9:00 in Vietnam, every window open
 PROFILES: dict[str, Capabilities] = {"full": FULL, "plain": PLAIN, "web": WEB}
 HONG_GAI = "DV06685K"
+
+
+def content(name: str) -> str:
+    """The key of the picture that a name stands for."""
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 @dataclass
@@ -89,6 +98,34 @@ class World:
             assert place is not None
             code = officers.invite(conn, place.id, role, self.now, "test", name)
         return self.chat().opens(codes.payload(code)).presses("accept")
+
+    # -- pictures that their channel still holds
+
+    def on_their_way(self) -> list[evidence.ArrivalRow]:
+        """What is to be fetched, of every account."""
+        with self.read() as conn:
+            accounts = conn.execute(sa.select(evidence.arrivals.c.account).distinct()).scalars().all()
+            return [row for account in accounts for row in evidence.arrivals_due(conn, account, self.now, 1000)]
+
+    def fetches(self, *names: str) -> int:
+        """The files of these names (all that are on their way) come; how many did."""
+        found = self._named(names)
+        for row in found:
+            key = content(row.reference.removeprefix("ref-"))
+            with self.write() as conn:
+                arriving.arrived(conn, row.id, Fetched(key, key, 1200, 900, 150_000), self.rules, self.now)
+        return len(found)
+
+    def loses(self, *names: str, reason: str = "unavailable") -> int:
+        """The files of these names (all that are on their way) cannot be had; how many."""
+        found = self._named(names)
+        for row in found:
+            with self.write() as conn:
+                arriving.lost(conn, row.id, reason, self.rules, self.now)
+        return len(found)
+
+    def _named(self, names: tuple[str, ...]) -> list[evidence.ArrivalRow]:
+        return [row for row in self.on_their_way() if not names or row.reference.removeprefix("ref-") in names]
 
     def recounted(self) -> None:
         """Every kept count equals a recount."""
@@ -179,9 +216,16 @@ class Chat:
             self.does(Sent((key,), caption))
         return self
 
+    def sends_files(self, *names: str, caption: str = "", album: str = "") -> Chat:
+        """Send pictures that the channel still holds, an event each, as parts of one *album* or one by one."""
+        for name in names:
+            file = FileRef(f"ref-{name}", name, 150_000)
+            self.does(Sent(caption=caption, files=(file,), album=album), screen=None)
+        return self
+
     def uploads(self, name: str) -> str:
         """Put a picture into the store as this contact's; its key."""
-        key = hashlib.sha256(name.encode()).hexdigest()
+        key = content(name)
         with self.world.write() as conn:
             chat = conversations.open_chat(conn, self.account, self.address)
             assert chat is not None
