@@ -13,11 +13,11 @@ setup:  ## make .venv, install the lock, compile the catalogues
 demo: setup  ## play it in the browser: citizen, officer and province side by side
 	@.venv/bin/hoctap demo $(ARGS)
 
-test: setup system-packages  ## every test: Chromium, PostgreSQL and ten kills (up to 30 minutes)
+test: setup system-packages  ## every test: Chromium, PostgreSQL, ten kills on the web and thirty on Telegram (up to 30 minutes)
 	@HOCTAP_NO_SKIPS=1 .venv/bin/pytest -n 2 --dist worksteal $(ARGS)
 
-quick: setup  ## the tests that need only Python: SQLite, three kills (up to 3 minutes)
-	@HOCTAP_KILLS=3 HOCTAP_EXAMPLES=10 .venv/bin/pytest -n 2 --dist worksteal -m "not slow and not browser and not postgres" $(ARGS)
+quick: setup  ## the tests that need only Python: SQLite, a few kills (up to 3 minutes)
+	@HOCTAP_KILLS=3 HOCTAP_TG_KILLS=2 HOCTAP_EXAMPLES=10 .venv/bin/pytest -n 2 --dist worksteal -m "not slow and not browser and not postgres" $(ARGS)
 
 bench: setup  ## measure against the bars
 	@.venv/bin/python -m benchmarks $(ARGS)

@@ -40,6 +40,7 @@ WRITE_BACK = 0.02  # seconds in which outcomes gather
 UNSEEN_WITHIN = 1.0  # seconds that a typed answer waits to learn whether the screen before it was delivered
 SLOWEST_RETRY = 30.0  # seconds between tries while Telegram cannot be reached
 DEFAULT_MENU = "citizen:vi"
+STAYS = "stays"  # an inline keyboard under what is shown once (a resume code): the message is not to be edited away
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +276,8 @@ class Lanes:
             edited = await self._edit(lane, before.message_id, looked.bubbles[0])
             if edited:
                 left = await self._remove(lane, before.beside)
-                self._now_shown(lane, row, before, before.message_id, left, before.keyboard)
+                keyboard = before.keyboard if row.passing else STAYS
+                self._now_shown(lane, row, before, before.message_id, left, keyboard)
                 await self._set_menu(lane, row)
                 return
         await self._send_all(lane, row, looked, before)
@@ -283,11 +285,13 @@ class Lanes:
         gone = before.beside
         if old and before.protected:
             gone = (*gone, old)
-        elif old and before.keyboard == "inline":
+        elif old and before.keyboard in ("inline", STAYS):
             await self._without_keyboard(lane, old)
         left = await self._remove(lane, gone)
         beside = (*(row.album or ()), *(row.sent[:-1] if looked.protected else ()), *left)
         keyboard = "reply" if looked.bubbles[-1].reply else "inline" if looked.bubbles[-1].keyboard else ""
+        if keyboard == "inline" and not row.passing:
+            keyboard = STAYS
         self._now_shown(lane, row, before, row.sent[-1], beside, keyboard)
         if row.again:
             lane.doubtful = screen.number
