@@ -215,16 +215,6 @@ def leave(conn: Connection, contact_id: int) -> None:
     _UNLINK.run(conn, contact=contact_id)
 
 
-_UNREACHABLE = Prepared(
-    sa.update(contacts).where(contacts.c.id == sa.bindparam("contact")).values(reachable=sa.bindparam("reachable"))
-)
-
-
-def mark_reachable(conn: Connection, contact_id: int, reachable: bool) -> None:
-    """The channel says that the contact can(not) be written to."""
-    _UNREACHABLE.run(conn, contact=contact_id, reachable=reachable)
-
-
 # ------------------------------------------------------------------------------------------ joining
 
 _INSERT_PERSON = Prepared(
