@@ -360,7 +360,12 @@ class Telegram:
                 log.info("%s: Telegram is there again", self.account)
                 wait = 1.0
             if raws:
-                await self._take_batch(raws)
+                try:
+                    await self._take_batch(raws)
+                except Exception:
+                    log.exception("%s: updates could not be taken; they come again", self.account)
+                    await self._pause(SLOWEST_RETRY)
+                    continue
                 offset = max(int(raw["update_id"]) for raw in raws) + 1
         if offset:
             await self._acknowledge(offset)
@@ -519,10 +524,12 @@ class Telegram:
 
     async def _point_out(self, heard: Heard) -> None:
         """In a group the bot says once where it can be spoken to: what people tell it is nobody else's business."""
+        if not self.username:
+            return
         first = await self.backend.run(
             partial(_first, account=self.account, group=heard.group, event=heard.event, now=datetime.now(UTC))
         )
-        if not first or not self.username:
+        if not first:
             return
         with speaking(Voice(LANGUAGES[0], "anh_chi")):
             text = _("telegram.group", link=f"https://t.me/{self.username}")

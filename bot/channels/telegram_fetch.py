@@ -15,13 +15,13 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from aiogram import Bot
-from dialogs.arriving import Fetched
 
 from bot.channels import pictures
 from bot.channels.pictures import PictureRefused
 from bot.channels.telegram_calls import CallFailed, call, download
 from bot.channels.telegram_lanes import Backend
 from dialogs import arriving
+from dialogs.arriving import Fetched
 from storage import evidence
 from storage.engine import TransientFailure
 from storage.evidence import ArrivalRow
@@ -56,6 +56,8 @@ class Fetcher:
                     await self._look()
                 except TransientFailure:
                     log.warning("%s: the database cannot be read now", self.account)
+                except Exception:
+                    log.exception("%s: looking for pictures to fetch failed; it is tried again", self.account)
                 try:
                     await asyncio.wait_for(self._wake.wait(), TICK)
                 except TimeoutError:

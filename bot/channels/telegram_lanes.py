@@ -60,7 +60,9 @@ class Backend:
 class Row:
     """An answer on its way: its row of the outbox, the screen as JSON, and how far its sending has come.
 
-    ``again``: it waited in the table at a restart, so it may have been sent before.
+    ``again``: it waited in the table at a restart, so it may have been sent before. ``passing``: a newer screen
+    may take
+    its place; not so a document, a farewell or a code that is shown only once.
     """
 
     id: int
@@ -71,15 +73,12 @@ class Row:
     album: tuple[int, ...] | None = None
     sent: list[int] = field(default_factory=list)
     screen: Screen = field(init=False)
+    passing: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self.screen = decode_screen(self.body)
-
-    @property
-    def passing(self) -> bool:
-        """May a newer screen take its place? Not a document, a farewell or a code that is shown only once."""
-        once = events.masked_codes(self.screen.note) != self.screen.note if self.screen.note else False
-        return self.screen.number > 0 and not self.screen.documents and not once
+        screen = self.screen = decode_screen(self.body)
+        once = bool(screen.note) and events.masked_codes(screen.note) != screen.note
+        self.passing = screen.number > 0 and not screen.documents and not once
 
     @property
     def begun(self) -> bool:
@@ -540,8 +539,11 @@ class Lanes:
         self._writing = {row_id for row_id, *_how in outcomes}
         try:
             await self.backend.run(partial(_write_back, account=self.account, outcomes=outcomes, kept=kept))
-        except TransientFailure:
-            log.warning("%s: what was sent could not be written down yet", self.account)
+        except Exception as error:
+            if isinstance(error, TransientFailure):
+                log.warning("%s: what was sent could not be written down yet", self.account)
+            else:
+                log.exception("%s: what was sent could not be written down; it is tried again", self.account)
             self._outcomes = outcomes + self._outcomes
             self._kept = {**kept, **self._kept}
             if told is not None:
