@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from html import escape
 from itertools import groupby
 
@@ -253,7 +254,7 @@ def _joins(sign: str) -> bool:
 
 def _units(text: str) -> int:
     """How long Telegram counts a text: UTF-16 code units."""
-    return len(text) + sum(sign > "\uffff" for sign in text)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _room(text: str, limit: int) -> int:
@@ -341,11 +342,18 @@ def _keys(screen: Screen) -> list[_Key]:
     for choice in screen.choices:
         number += choice.id != BACK
         typed = 0 if choice.id == BACK else number
-        label = " ".join(_clean(choice.label).split())
+        label = _label(choice.label)
         style = "danger" if choice.role == "danger" else "primary" if choice.role == "main" and mains == 1 else ""
-        button = Button(label if _visible(label) else "…", _data(screen.number, choice.id, typed), style=style)
+        button = Button(label, _data(screen.number, choice.id, typed), style=style)
         keys.append(_Key(choice, typed, button))
     return keys
+
+
+@lru_cache(maxsize=4096)
+def _label(text: str) -> str:
+    """A label on one line; never empty."""
+    label = " ".join(_clean(text).split())
+    return label if _visible(label) else "…"
 
 
 def _data(screen: int, choice: str, typed: int) -> str:
@@ -444,6 +452,7 @@ def _in_twos(keys: Sequence[_Key]) -> list[tuple[Button, ...]]:
     return rows
 
 
+@lru_cache(maxsize=4096)  # labels repeat: the same ten questions for everybody
 def _width(text: str) -> int:
     """How wide a text is shown, in columns."""
     return sum(_columns(sign) for sign in text)
