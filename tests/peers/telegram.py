@@ -106,8 +106,8 @@ class BotApi:
 
     rng: random.Random = field(default_factory=lambda: random.Random(20261122))
     port: int = 0
-    bots: dict[str, FakeBot] = field(default_factory=dict)  # by token
-    calls: list[Call] = field(default_factory=list)
+    bots: dict[str, FakeBot] = field(default_factory=dict, repr=False)  # by token
+    calls: list[Call] = field(default_factory=list, repr=False)
     shuffle_albums: bool = False
     overtaking: bool = False  # while an update waits for its next try, younger ones of its chat go first
     query_seconds: float = QUERY_SECONDS
@@ -115,15 +115,15 @@ class BotApi:
     backoff: float = 0.05  # seconds before a webhook's second try, doubled each time
     longest_backoff: float = 2.0
     latency: float = 0.0  # seconds before each answer
-    _faults: list[Fault] = field(default_factory=list)
+    _faults: list[Fault] = field(default_factory=list, repr=False)
     _rates: tuple[float, float, int] | None = None
-    _sent: dict[Any, deque[float]] = field(default_factory=dict)
-    _paused: dict[Any, float] = field(default_factory=dict)
+    _sent: dict[Any, deque[float]] = field(default_factory=dict, repr=False)
+    _paused: dict[Any, float] = field(default_factory=dict, repr=False)
     _repeat: float = 0.0
     _reorder: float = 0.0
     _shift: float = 0.0
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
     _down: bool = False
     _runner: web.AppRunner | None = None
     _session: aiohttp.ClientSession | None = None

@@ -185,14 +185,14 @@ class Chat:
     deactivated: bool = False
     kicked: bool = False
     migrated_to: int = 0
-    messages: list[Message] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list, repr=False)
     reply_keyboard: Keyboard = ()
     one_time: bool = False
     toasts: list[str] = field(default_factory=list)  # what answerCallbackQuery showed
     version: int = 0  # grows with each change that the bot makes
     changed_at: float = 0.0  # time.monotonic() of the newest of these
     waiters: set[asyncio.Future[None]] = field(default_factory=set, repr=False)
-    index: dict[int, Message] = field(default_factory=dict)
+    index: dict[int, Message] = field(default_factory=dict, repr=False)
 
     def json(self) -> dict[str, Any]:
         if self.kind != "private":
@@ -276,16 +276,18 @@ class FakeBot:
     username: str
     name: str
     first_message: int = 0
-    chats: dict[int, Chat] = field(default_factory=dict)
-    updates: dict[int, Update] = field(default_factory=dict)  # not acknowledged, oldest first
-    repeats: deque[Update] = field(default_factory=deque)  # acknowledged, and yet to be delivered once more
+    chats: dict[int, Chat] = field(default_factory=dict, repr=False)
+    updates: dict[int, Update] = field(default_factory=dict, repr=False)  # not acknowledged, oldest first
+    repeats: deque[Update] = field(default_factory=deque, repr=False)  # acknowledged, and yet to be delivered once more
     allowed: tuple[str, ...] = DEFAULT_KINDS
     webhook: Webhook | None = None
-    deliveries: list[Delivery] = field(default_factory=list)
-    files: dict[str, File] = field(default_factory=dict)  # by file_id
-    links: dict[str, tuple[File, float]] = field(default_factory=dict)  # by file_path, and until when
-    queries: dict[str, Query] = field(default_factory=dict)
-    commands: dict[tuple[str, str], list[dict[str, str]]] = field(default_factory=dict)  # by scope and language
+    deliveries: list[Delivery] = field(default_factory=list, repr=False)
+    files: dict[str, File] = field(default_factory=dict, repr=False)  # by file_id
+    links: dict[str, tuple[File, float]] = field(default_factory=dict, repr=False)  # by file_path, and until when
+    queries: dict[str, Query] = field(default_factory=dict, repr=False)
+    commands: dict[tuple[str, str], list[dict[str, str]]] = field(
+        default_factory=dict, repr=False
+    )  # by scope and language
     poll: asyncio.Future[str] | None = field(default=None, repr=False)
     arrived: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     last_update: int = 0

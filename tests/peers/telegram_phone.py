@@ -23,7 +23,7 @@ QUIET = 0.05  # seconds without a change, after which a bot is taken to have fin
 class Phone:
     """One person's chat with one bot. Each act returns the ids of the updates that it queued."""
 
-    api: BotApi
+    api: BotApi = field(repr=False)
     bot: FakeBot
     chat: Chat
     seen: int = 0  # the chat's version at the last act
@@ -214,7 +214,7 @@ class Phone:
                 rest = until - now
             if now >= until:
                 raise AssertionError(f"nothing happened within {within} s in\n{self.read_out()}")
-            await self._change(min(rest, until - now))
+            await self.changes(min(rest, until - now))
 
     async def sees(self, text: str, within: float = WITHIN) -> Phone:
         """Wait until the bot shows *text* in something sent or changed since the last act."""
@@ -232,10 +232,11 @@ class Phone:
             left = until - time.monotonic()
             if left <= 0:
                 raise AssertionError(f"no {text!r} within {within} s in\n{self.read_out()}")
-            await self._change(left)
+            await self.changes(left)
         return self
 
-    async def _change(self, seconds: float) -> None:
+    async def changes(self, seconds: float) -> None:
+        """Wait until the bot changes something here, so many seconds at most."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.chat.waiters.add(waiter)
         await asyncio.wait({waiter}, timeout=max(0.0, seconds))
@@ -308,7 +309,7 @@ class Phone:
 class Group:
     """A group that a bot is a member of."""
 
-    api: BotApi
+    api: BotApi = field(repr=False)
     bot: FakeBot
     chat: Chat
     person: dict[str, Any] = field(
