@@ -97,6 +97,8 @@ class Lane:
     empty: asyncio.Event = field(default_factory=asyncio.Event)
     shown: Shown | None = None
     seen: int = 0  # the newest message of the person
+    first_number: int = 0  # the screen that stands, and the message that showed it first: it may be shown anew below
+    first_id: int = 0
     doubtful: int = 0  # number of a screen that may have been delivered before it was sent again
     work: asyncio.Task[None] | None = None
     chat: int = field(init=False)  # where it is now: a chat can move
@@ -158,10 +160,13 @@ class Lanes:
                     await lane.empty.wait()
             except TimeoutError:
                 pass
-        if lane.rows:
-            return not lane.rows[-1].again
         known = await self.shown(lane)
-        return message_id < known.message_id and known.number != lane.doubtful
+        if lane.rows:
+            newest = lane.rows[-1]
+            if newest.again or newest.screen.number != known.number:
+                return not newest.again
+        first = lane.first_id if lane.first_number == known.number else known.message_id
+        return message_id < first and known.number != lane.doubtful
 
     # -------------------------------------------------------------------------------- what is to be sent
 
@@ -311,6 +316,8 @@ class Lanes:
     def _now_shown(
         self, lane: Lane, row: Row, before: Shown, message_id: int, beside: tuple[int, ...], keyboard: str
     ) -> None:
+        if lane.first_number != row.screen.number:
+            lane.first_number, lane.first_id = row.screen.number, message_id
         lane.shown = self._kept[lane.address] = replace(
             before,
             number=row.screen.number,
