@@ -44,9 +44,8 @@ async def test_an_answer_to_a_screen_that_was_shown_again_counts(live: Live) -> 
     phone = live.api.phone(live.bot, first_name="Lan")
     await asks_for_evidence(phone)
     await phone.sends_album([photo(1), photo(2)])
-    await phone.settles()
     await phone.sees("Câu 3/10")
-    live.api.fault("sendMessage", "slow", seconds=0.4)
+    await phone.settles(quiet=0.8)
     lane = live.telegram.lanes.lane(str(phone.chat.id))
     shown = await live.telegram.lanes.shown(lane)
     assert lane.first_number == shown.number
