@@ -9,10 +9,18 @@ from __future__ import annotations
 import sys
 import time
 
-from benchmarks import dossier, help_, render, report
+from benchmarks import dossier, help_, loss, pushing, render, report, turn
 from benchmarks.bars import Bar
 
-BARS = {"dossier": dossier.measure, "render-p99": render.measure, "report": report.measure, "help": help_.measure}
+BARS = {
+    "turn": turn.measure,
+    "answer-wait": pushing.measure,
+    "loss": loss.measure,
+    "dossier": dossier.measure,
+    "render-p99": render.measure,
+    "report": report.measure,
+    "help": help_.measure,
+}
 
 
 def main(names: list[str]) -> int:
