@@ -233,12 +233,15 @@ class Telegram:
         self.bot = open_bot(token, settings.api_url)
         self.budget = Budget(settings.rate, settings.push_rate, settings.chat_rate)
         self.lanes = Lanes(self.account, self.bot, self.budget, backend)
-        self.fetcher = Fetcher(self.account, self.bot, backend)
+        self.fetcher = Fetcher(self.account, self.bot, self.budget, backend)
         self.push = Push(token, settings.api_url, settings.push_rate, self.lanes, backend)
         # Whoever knows the token may post updates anyway: so the secret needs no setting and is the same everywhere.
         self.secret = hmac.new(token.encode(), b"hoctap webhook", hashlib.sha256).hexdigest()
         self._met = met
         self._stopping = asyncio.Event()
+        self._ready = (
+            asyncio.Event()
+        )  # answers left by an earlier run are in their lanes: younger ones come behind them
         self._main: asyncio.Task[None] | None = None
         self._loops: list[asyncio.Task[None]] = []
         self._by_the_way: set[asyncio.Task[None]] = set()
@@ -251,7 +254,11 @@ class Telegram:
             asyncio.create_task(self.push.work(), name=f"{self.account} push"),
             asyncio.create_task(self._take_up(), name=f"{self.account} left behind"),
         ]
-        await self._recover(datetime.now(UTC))
+        try:
+            await self._recover(datetime.now(UTC))
+        except TransientFailure:
+            log.warning("%s: the outbox cannot be read now; what waits there goes out later", self.account)
+        self._ready.set()
         self._main = asyncio.create_task(self._serve(), name=f"{self.account} main")
 
     async def stop(self, grace: float) -> None:
@@ -259,10 +266,11 @@ class Telegram:
         tables."""
         self._stopping.set()
         if self._main is not None:
-            try:
-                await asyncio.wait_for(self._main, grace)
-            except TimeoutError:
+            _ended, late = await asyncio.wait((self._main,), timeout=grace)
+            if late:
                 log.warning("%s: updates under way did not end in %.0f s; they come again", self.account, grace)
+                self._main.cancel()
+            await asyncio.gather(self._main, return_exceptions=True)
         await self.push.stop()
         await self.lanes.stop(grace)
         for loop in (*self._loops, *self._by_the_way):
@@ -282,12 +290,15 @@ class Telegram:
                 await self._recover(datetime.now(UTC) - timedelta(seconds=LEFT_BEHIND))
             except TransientFailure:
                 log.warning("%s: the outbox cannot be read now", self.account)
+            except Exception as error:  # noqa: BLE001 - the loop goes on
+                log.error("%s: answers left behind were not taken up: %s", self.account, events.traced(error))
 
     # -------------------------------------------------------------------------------- getting to know Telegram
 
     async def _serve(self) -> None:
         if not await self._persist(self._introduce, "reaching Telegram"):
             return
+        self._later(self._persist(self._offer_commands, "setting the menu of commands"))  # nobody waits for a menu
         if self.settings.webhook:
             await self._persist(self._set_webhook, "setting the webhook")
             return
@@ -295,7 +306,7 @@ class Telegram:
         await self._poll()
 
     async def _persist(self, work: Callable[[], Any], what: str) -> bool:
-        """Try until it is done; ``False`` when the token is refused or the bot ends."""
+        """Try until it is done; ``False`` when the bot ends before."""
         wait = 1.0
         while not self._stopping.is_set():
             try:
@@ -304,8 +315,9 @@ class Telegram:
             except CallFailed as failed:
                 if failed.kind == "token":
                     log.error("%s: Telegram refuses the token; set the right one (hoctap doctor)", self.account)
-                    return False
-                log.warning("%s: %s failed (%s); next try in %.0f s", self.account, what, failed.reason, wait)
+                    wait = SLOWEST_RETRY  # it may be a server that is just starting
+                else:
+                    log.warning("%s: %s failed (%s); next try in %.0f s", self.account, what, failed.reason, wait)
                 await self._pause(max(wait, failed.seconds))
                 wait = min(SLOWEST_RETRY, wait * 2)
         return False
@@ -319,6 +331,11 @@ class Telegram:
     async def _introduce(self) -> None:
         me = await call(self.bot, "getMe", {})
         self.username = str(me["username"])
+        log.info("%s: serving as @%s", self.account, self.username)
+        if self._met is not None:
+            self._met(self.username)
+
+    async def _offer_commands(self) -> None:
         for language in LANGUAGES:
             fields: dict[str, Any] = {
                 "commands": commands_of(False, language),
@@ -327,9 +344,6 @@ class Telegram:
             if language != LANGUAGES[0]:
                 fields["language_code"] = language
             await call(self.bot, "setMyCommands", fields)
-        log.info("%s: serving as @%s", self.account, self.username)
-        if self._met is not None:
-            self._met(self.username)
 
     async def _set_webhook(self) -> None:
         # Never drop_pending_updates: they are people's answers.
@@ -359,8 +373,8 @@ class Telegram:
             except CallFailed as failed:
                 if failed.kind == "token":
                     log.error("%s: Telegram refuses the token; set the right one (hoctap doctor)", self.account)
-                    return
-                if failed.kind == "conflict":
+                    wait = SLOWEST_RETRY
+                elif failed.kind == "conflict":
                     log.error("%s: somebody else takes this bot's updates: %s", self.account, failed.reason)
                 else:
                     log.warning("%s: no updates (%s); next try in %.0f s", self.account, failed.reason, wait)
@@ -373,8 +387,8 @@ class Telegram:
             if raws:
                 try:
                     await self._take_batch(raws)
-                except Exception:
-                    log.exception("%s: updates could not be taken; they come again", self.account)
+                except Exception as error:  # noqa: BLE001 - whatever it is, polling goes on
+                    log.error("%s: updates could not be taken; they come again: %s", self.account, events.traced(error))
                     await self._pause(SLOWEST_RETRY)
                     continue
                 offset = max(int(raw["update_id"]) for raw in raws) + 1
@@ -411,11 +425,11 @@ class Telegram:
                 group.create_task(self._take_in_order(of_one))
 
     async def _take_in_order(self, raws: list[dict[str, Any]]) -> None:
-        for raw in raws:
+        for n, raw in enumerate(raws):
             wait = 0.5
             while True:
                 try:
-                    await self.handle(raw)
+                    await self.handle(raw, first=n == 0)
                     break
                 except TransientFailure:
                     log.warning("%s: the database cannot take an update now; again in %.0f s", self.account, wait)
@@ -441,6 +455,7 @@ class Telegram:
             return web.Response(status=400)
         if not isinstance(raw, dict) or not isinstance(raw.get("update_id"), int):
             return web.Response(status=400)
+        await self._ready.wait()
         try:
             press = await self.handle(raw, hold_press=True)
         except TransientFailure:
@@ -451,8 +466,10 @@ class Telegram:
 
     # -------------------------------------------------------------------------------- one update
 
-    async def handle(self, raw: dict[str, Any], *, hold_press: bool = False) -> str:
+    async def handle(self, raw: dict[str, Any], *, first: bool = True, hold_press: bool = False) -> str:
         """Take an update; returns after its turn is committed. Raises ``TransientFailure``: it is to come again.
+
+        Not *first*: it came together with an earlier one of its chat, so it cannot be an answer to what that brought.
 
         A press is answered at once, by a call of its own; with *hold_press* its id is returned instead, for the
         response that will carry the answer, unless the turn takes long.
@@ -465,20 +482,20 @@ class Telegram:
         if heard is None:
             return ""
         if not heard.press:
-            await self._take(heard, raw)
+            await self._take(heard, raw, first)
             return ""
         if not hold_press:
             self._later(self._answer_press(heard.press))
-            await self._take(heard, raw)
+            await self._take(heard, raw, first)
             return ""
-        taking = asyncio.create_task(self._take(heard, raw))
+        taking = asyncio.create_task(self._take(heard, raw, first))
         done, _waiting = await asyncio.wait((taking,), timeout=ANSWER_WITHIN)
         if not done:
             self._later(self._answer_press(heard.press))
         await taking
         return heard.press if done else ""
 
-    async def _take(self, heard: Heard, raw: dict[str, Any]) -> None:
+    async def _take(self, heard: Heard, raw: dict[str, Any], first: bool) -> None:
         if heard.group:
             await self._point_out(heard)
             return
@@ -487,14 +504,14 @@ class Telegram:
         lane = self.lanes.lane(heard.address)
         async with lane.order:
             try:
-                await self._take_turn(lane, heard)
+                await self._take_turn(lane, heard, first)
             except TransientFailure:
                 raise
-            except Exception as error:
-                log.exception("%s: an update could not be taken; it is kept", self.account)
+            except Exception as error:  # noqa: BLE001 - logged without its words, which may be people's
+                log.error("%s: an update could not be taken; it is kept: %s", self.account, events.traced(error))
                 await self._keep_undecodable(raw, error)
 
-    async def _take_turn(self, lane: Lane, heard: Heard) -> None:
+    async def _take_turn(self, lane: Lane, heard: Heard, first: bool) -> None:
         act, screen = heard.act, heard.screen
         if heard.press:
             if screen:
@@ -507,7 +524,7 @@ class Telegram:
                 act = Opened()
         elif heard.message_id:
             lane.seen = max(lane.seen, heard.message_id)
-            if isinstance(act, Typed) and await self.lanes.too_early(lane, heard.message_id):
+            if isinstance(act, Typed) and await self.lanes.too_early(lane, heard.message_id, wait=first):
                 screen = 0
         assert act is not None and not isinstance(act, Page)
         now = datetime.now(UTC)
@@ -516,7 +533,11 @@ class Telegram:
         )
         if isinstance(act, Sent):
             self.fetcher.wake()
-        if not taken.repeat and not isinstance(act, Signal):
+        if taken.repeat:  # its answer may be in the table only: a commit whose end we were not told
+            self.lanes.recover(
+                await self.backend.read(partial(outbox.answers_for, account=self.account, address=heard.address))
+            )
+        elif not isinstance(act, Signal):
             self.lanes.put(heard.address, taken)
 
     async def _answer_press(self, press: str) -> None:
@@ -586,4 +607,5 @@ def _keep(conn: Connection, account: str, raw: dict[str, Any], error: Exception,
     if not conversations.claim(conn, account, event, now):
         return ""
     kept = json.dumps({"channel": "telegram", "account": account, "update": raw}, ensure_ascii=False)
+    kept = kept.encode("utf-8", "replace").decode()  # half a sign is perhaps what made it unreadable
     return events.keep(conn, account, _chat_of(raw), event, kept, f"undecodable: {events.described(error)}", now)

@@ -82,6 +82,10 @@ class Phone:
             self.api.rng.shuffle(messages)
         return [self._queue(message) for message in messages]
 
+    async def sends_part(self, data: bytes, album: str, caption: str = "") -> list[int]:
+        """Send one photo of an album (``api.album()``), the others sooner or later."""
+        return [self._sends(text=caption, photo=photo_sizes(data), album=album)]
+
     async def sends_document(
         self, data: bytes, name: str = "anh.jpg", mime: str = "image/jpeg", caption: str = "", size: int | None = None
     ) -> list[int]:

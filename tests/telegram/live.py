@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -125,12 +126,13 @@ class Live:
 
     async def until(self, query: str, *expected: Any, within: float = 10.0, **given: Any) -> list[Any]:
         """Wait until a query finds these rows (without any: until it finds some)."""
-        async with asyncio.timeout(within):
-            while True:
-                found = self.rows(query, **given)
-                if (found == list(expected)) if expected else found:
-                    return found
-                await asyncio.sleep(0.03)
+        until = time.monotonic() + within
+        while True:
+            found = self.rows(query, **given)
+            if (found == list(expected)) if expected else found:
+                return found
+            assert time.monotonic() < until, f"{query}: {found}"
+            await asyncio.sleep(0.03)
 
     def invite(self, unit: str = "06685", role: str = "reviewer", name: str = "Trần Thị Hoa") -> str:
         """The payload of an officer's invite."""
@@ -140,13 +142,29 @@ class Live:
             return codes.payload(officers.invite(conn, place.id, role, datetime.now(UTC), "test", name))
 
 
+async def holds(what: Callable[[], object], within: float = 10.0) -> None:
+    """Wait until something is true. Raises ``AssertionError``."""
+    until = time.monotonic() + within
+    while not what():
+        assert time.monotonic() < until, "it never came true"
+        await asyncio.sleep(0.01)
+
+
 # ------------------------------------------------------------------------------------------------ stretches of a chat
 
 
-async def presses(phone: Phone, *labels: str) -> Phone:
-    """Press buttons, each once its screen stands."""
+async def presses(phone: Phone, *labels: str, within: float = 20.0) -> Phone:
+    """Press buttons, each once it is there, and wait for what that leads to."""
     for label in labels:
-        await phone.presses(label)
+        until = time.monotonic() + within
+        while True:
+            try:
+                await phone.presses(label)
+                break
+            except LookupError:
+                if time.monotonic() > until:
+                    raise
+                await phone.changes(0.5)
         await phone.settles()
     return phone
 

@@ -22,7 +22,7 @@ from storage.recount import check
 from tests.peers.telegram import BotApi, FakeBot, Message, Phone
 from tests.support.server import Server
 from tests.support.webclient import photo
-from tests.telegram.live import TOKENS, accepts, presses, types
+from tests.telegram.live import TOKENS, accepts, holds, presses, types
 
 pytestmark = pytest.mark.slow
 
@@ -135,7 +135,7 @@ async def test_from_the_link_to_an_approved_dossier_and_a_chart(town: Town) -> N
         assert bot.updates == {}, "something was not acknowledged"
         assert town.api.unanswered(bot) == []
         commands = bot.commands['{"type": "all_private_chats"}', ""]
-        assert [each["command"] for each in commands][0] == "hoso"
+        assert commands[0]["command"] == "hoso"
 
 
 async def story(town: Town, commune: str, bot: FakeBot, officers_bot: FakeBot) -> None:
@@ -265,9 +265,7 @@ async def chart(town: Town, bot: FakeBot) -> None:
     await accepts(province, town.invites["22"])
     await types(province, "/report")
     await province.finds("Quảng Ninh, năm")
-    async with asyncio.timeout(SLOWLY):
-        while not shown_album(province):
-            await asyncio.sleep(0.1)
+    await holds(lambda: shown_album(province), SLOWLY)
     (picture,) = shown_album(province)
     with Image.open(BytesIO(picture.photo[-1].data)) as image:
         assert image.width >= 1080
