@@ -27,6 +27,7 @@ from storage import (
     codes,
     conversations,
     counters,
+    events,
     evidence,
     jobs,
     officers,
@@ -103,7 +104,9 @@ class Service:
     async def stop(self, grace: float = 10.0) -> None:
         """End gracefully: updates under way end, turns that wait are taken, then everything closes. What was not sent
         stays in the outbox."""
-        await asyncio.gather(*(bot.stop(grace) for bot in self.bots))
+        for ended in await asyncio.gather(*(bot.stop(grace) for bot in self.bots), return_exceptions=True):
+            if isinstance(ended, Exception):
+                log.error("a bot did not end as it should: %s", events.traced(ended))
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
@@ -413,10 +416,12 @@ class Service:
             part = old[start : start + 500]
             with reading(self.engine) as conn:
                 kept = evidence.referenced(conn, part)
-            gone = [key for key in part if key not in kept and self.blobs.remove(key, older_than=SWEEP_AGE)]
+            gone = [key for key in part if key not in kept]
             if gone:
-                with writing(self.engine) as conn:
+                with writing(self.engine) as conn:  # first: a name at a channel must not outlive the picture
                     sent_files.forget(conn, gone)
+            for key in gone:
+                self.blobs.remove(key, older_than=SWEEP_AGE)
 
 
 def _now() -> datetime:

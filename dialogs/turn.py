@@ -105,8 +105,8 @@ def rescue_turn(conn: Connection, incoming: Incoming, rules: Rules, error: Excep
         note = _("turn.failed", error=error_id)
         try:
             return _answer(turn, _tell(turn, incoming, *_shown(turn, _state(chat)), note, turn.chat.screen + 1))
-        except Exception:
-            log.exception("the current screen of %s cannot be shown either", incoming.account)
+        except Exception as second:  # noqa: BLE001 - logged without its words
+            log.error("the current screen of %s cannot be shown either: %s", incoming.account, events.traced(second))
             return _answer(turn, _tell(turn, incoming, *_shown(turn, Home()), note, turn.chat.screen + 1))
 
 

@@ -26,6 +26,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from storage import events
 from storage.base import Connection, metadata
 
 __all__ = ["TransientFailure", "Turns", "metadata", "open_engine", "open_readers", "read_long", "reading", "writing"]
@@ -237,7 +238,7 @@ class Turns:
                     self._check_alive(conn, second)
                     if is_transient(second):
                         raise
-                    log.exception("the rescue of a turn failed")
+                    log.error("the rescue of a turn failed: %s", events.traced(second))  # never what people said
                     cursor.execute("ROLLBACK TO turn")
                     waiting.error = second
         self._check_alive(conn, None)

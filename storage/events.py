@@ -43,6 +43,7 @@ _CODES = re.compile(
     r"(?i)\b(TL|MT)[ \-._]{0,3}(?=[^\n]{0,30}\d)"
     r"(?:[0-9A-Z]{4}(?:[ \-._]?[0-9A-Z]{4}){3}|[0-9A-Z]{5}(?:[ \-._]?[0-9A-Z]{5}){3})(?![0-9A-Z])"
 )
+MASK = "••••"
 _NUMBERS = re.compile(r"\b\d{9,12}\b")
 
 
@@ -51,9 +52,9 @@ def masked_codes(text: str) -> str:
 
     A secret spaced in another way, but still read as a code, takes the whole text with it.
     """
-    plain = _CODES.sub(lambda found: found.group(1).upper() + "-••••", text)
+    plain = _CODES.sub(lambda found: f"{found.group(1).upper()}-{MASK}", text)
     if isinstance(codes.find(plain), codes.ResumeCode | codes.InviteCode):
-        return "••••"
+        return MASK
     return plain
 
 
@@ -66,7 +67,7 @@ def masked(raw: str) -> str:
     try:
         return json.dumps(_masked(json.loads(raw), ""), ensure_ascii=False)
     except ValueError:
-        return _NUMBERS.sub("••••", masked_codes(raw))
+        return _NUMBERS.sub(MASK, masked_codes(raw))
 
 
 def _masked(value: Any, name: str) -> Any:
@@ -75,7 +76,7 @@ def _masked(value: Any, name: str) -> Any:
     if isinstance(value, list):
         return [_masked(each, name) for each in value]
     if isinstance(value, str) and name not in _NEEDED:
-        return _NUMBERS.sub("••••", masked_codes(value))
+        return _NUMBERS.sub(MASK, masked_codes(value))
     return value
 
 
@@ -91,6 +92,11 @@ def described(error: BaseException) -> str:
     elif isinstance(cause, sqlite3.Error):
         more = f" ({getattr(cause, 'sqlite_errorname', '')})"
     return f"{type(error).__name__}{more}{where}"
+
+
+def traced(error: BaseException) -> str:
+    """An error for the log: described, and where it came by, but never its words nor those of what caused it."""
+    return f"{described(error)}\n{''.join(traceback.format_tb(error.__traceback__))}"
 
 
 @dataclass(frozen=True, slots=True)

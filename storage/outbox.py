@@ -180,6 +180,23 @@ def answers_due(conn: Connection, account: str, now: datetime, most: int = 10_00
     return [Waiting(*row) for row in _DUE_ANSWERS.all(conn, account=account, now=now, most=most)]
 
 
+_ANSWERS_FOR = Prepared(
+    sa.select(*_WAITING_COLUMNS)
+    .where(
+        outbox.c.outcome == "waiting",
+        outbox.c.priority == sa.literal_column(str(ANSWER)),
+        outbox.c.account == sa.bindparam("account"),
+        outbox.c.address == sa.bindparam("address"),
+    )
+    .order_by(outbox.c.id)
+)
+
+
+def answers_for(conn: Connection, account: str, address: str) -> list[Waiting]:
+    """Answers that wait for one address, oldest first."""
+    return [Waiting(*row) for row in _ANSWERS_FOR.all(conn, account=account, address=address)]
+
+
 def pushes_due(conn: Connection, account: str, now: datetime, most: int = 200) -> list[Waiting]:
     """What the bot says on its own (notices before bulk) and should say now, oldest first."""
     return [Waiting(*row) for row in _DUE_PUSHES.all(conn, account=account, now=now, most=most)]

@@ -35,6 +35,7 @@ from aiohttp import ClientError, ClientTimeout, FormData
 DOWNLOAD_LIMIT = 20 * 1024 * 1024  # bytes: what getFile serves at most
 FILE_PATH = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_./-]{0,250}")
 CALL_SECONDS = 20.0
+UPLOAD_SECONDS = 120.0  # eight pictures on a slow line
 DOWNLOAD_SECONDS = 120.0
 
 
@@ -64,7 +65,7 @@ class JsonSession(AiohttpSession):
             sent, headers = json.dumps(fields).encode(), {"Content-Type": "application/json"}
         try:
             async with session.post(url, data=sent, headers=headers, timeout=ClientTimeout(total=seconds)) as answer:
-                status, content = answer.status, await answer.text()
+                status, content = answer.status, await answer.text(encoding="utf-8", errors="replace")
         except TimeoutError:
             raise TelegramNetworkError(method=_NONE, message="no answer in time") from None
         except ClientError as error:
@@ -124,14 +125,16 @@ async def call(
     files: dict[str, bytes] | None = None,
     *,
     names: dict[str, str] | None = None,
-    seconds: float = CALL_SECONDS,
+    seconds: float = 0,
 ) -> Any:
     """Call a method of the Bot API with plain fields; its ``result`` as plain JSON. Raises :class:`CallFailed`.
 
-    *files*: parts of the request, named in fields as ``attach://NAME``; *names*: their file names.
+    *files*: parts of the request, named in fields as ``attach://NAME``; *names*: their file names. *seconds*: how
+    long an answer may take (0: 20, with files 120).
     """
     session = bot.session
     assert isinstance(session, JsonSession)
+    seconds = seconds or (UPLOAD_SECONDS if files else CALL_SECONDS)
     try:
         return await session.post(bot, method, fields, files or {}, names or {}, seconds)
     except AiogramError as error:

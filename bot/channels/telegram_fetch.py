@@ -18,11 +18,12 @@ from aiogram import Bot
 
 from bot.channels import pictures
 from bot.channels.pictures import PictureRefused
+from bot.channels.telegram_budget import Budget
 from bot.channels.telegram_calls import CallFailed, call, download
 from bot.channels.telegram_lanes import Backend
 from dialogs import arriving
 from dialogs.arriving import Fetched
-from storage import evidence
+from storage import events, evidence
 from storage.engine import TransientFailure
 from storage.evidence import ArrivalRow
 
@@ -31,14 +32,17 @@ log = logging.getLogger(__name__)
 AT_ONCE = 4  # downloads of one bot
 DECODERS = 2  # a photo of 50 Mpx takes 150 MB while it is decoded
 TICK = 2.0  # seconds between looks at the table; an act that brings a picture wakes it at once
-WAITS = (1, 2, 5, 15, 60, 300, 900, 3600, 3600, 7200)  # seconds before each next try: half a day in all
+AWAY = 4  # tries of a file that Telegram does not know: it says the same of one that is away for a moment
+WAITS = (1, 2, 5, 15, 60, 300, 900, 3600, 7200, 14400)  # seconds before each next try, the last again and again
+MOST_TRIES = 24  # two and a half days
+PATIENCE = 5.0  # seconds to wait when the database takes nothing
 
 
 class Fetcher:
     """Fetches the files of one bot's chats."""
 
-    def __init__(self, account: str, bot: Bot, backend: Backend) -> None:
-        self.account, self.bot, self.backend = account, bot, backend
+    def __init__(self, account: str, bot: Bot, budget: Budget, backend: Backend) -> None:
+        self.account, self.bot, self.budget, self.backend = account, bot, budget, backend
         self._wake = asyncio.Event()
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -80,38 +84,49 @@ class Fetcher:
 
     def _done(self, arrival_id: int, task: asyncio.Task[None]) -> None:
         del self._under_way[arrival_id]
-        if not task.cancelled() and task.exception() is not None:
-            log.error("%s: a fetch broke off", self.account, exc_info=task.exception())
-        self._wake.set()
+        if not task.cancelled() and task.exception() is None:
+            self._wake.set()
 
     async def _fetch(self, arrival: ArrivalRow) -> None:
+        """Fetch one; whatever goes wrong, it is tried again later and not at once."""
         async with self._slots:
             try:
-                data = await self._download(arrival)
-            except CallFailed as failed:
-                await self._failed(arrival, failed)
-                return
-            if data is None:
-                await self._lost(arrival, "too_big")
-                return
-            async with self._decoders:
                 try:
-                    picture = await asyncio.to_thread(pictures.receive, data)
-                except PictureRefused as refused:
-                    await self._lost(arrival, refused.code)
-                    return
-            # The bytes lie in the store before any row says so.
-            key = await self.backend.store(picture.data)
-            fetched = Fetched(key, picture.source_hash, picture.width, picture.height, len(picture.data))
-            await self.backend.run(
-                partial(
-                    arriving.arrived,
-                    arrival_id=arrival.id,
-                    fetched=fetched,
-                    rules=self.backend.rules,
-                    now=datetime.now(UTC),
-                )
+                    await self._settle(arrival)
+                except CallFailed as failed:
+                    await self._failed(arrival, failed)
+                except TransientFailure:
+                    raise
+                except Exception as error:  # noqa: BLE001 - a full disk, a decoder's own surprise
+                    log.error("%s: a picture could not be taken in: %s", self.account, events.traced(error))
+                    await self._failed(arrival, CallFailed("again", type(error).__name__))
+            except TransientFailure:
+                log.warning("%s: the database takes no pictures now", self.account)
+                await asyncio.sleep(PATIENCE)
+
+    async def _settle(self, arrival: ArrivalRow) -> None:
+        data = await self._download(arrival)
+        if data is None:
+            await self._lost(arrival, "too_big")
+            return
+        async with self._decoders:
+            try:
+                picture = await asyncio.to_thread(pictures.receive, data)
+            except PictureRefused as refused:
+                await self._lost(arrival, refused.code)
+                return
+        # The bytes lie in the store before any row says so.
+        key = await self.backend.store(picture.data)
+        fetched = Fetched(key, picture.source_hash, picture.width, picture.height, len(picture.data))
+        await self.backend.run(
+            partial(
+                arriving.arrived,
+                arrival_id=arrival.id,
+                fetched=fetched,
+                rules=self.backend.rules,
+                now=datetime.now(UTC),
             )
+        )
 
     async def _download(self, arrival: ArrivalRow) -> bytes | None:
         """The file; ``None`` when it is too large. The path is asked for anew each time: it holds for an hour only."""
@@ -122,15 +137,21 @@ class Fetcher:
         match failed.kind:
             case "too_big":
                 await self._lost(arrival, "too_big")
-            case "no_file" | "refused" | "gone":
+            case "refused" | "gone":
                 await self._lost(arrival, "unavailable")
-            case _ if arrival.attempts >= len(WAITS):
+            case "no_file" if arrival.attempts >= AWAY:
                 await self._lost(arrival, "unavailable")
             case _:
-                seconds = max(WAITS[arrival.attempts], failed.seconds)
-                log.info("%s: a picture did not come (%s); again in %.0f s", self.account, failed.reason, seconds)
-                until = datetime.now(UTC) + timedelta(seconds=seconds)
-                await self.backend.run(partial(evidence.put_off, arrival_id=arrival.id, until=until))
+                log.info("%s: a picture did not come (%s)", self.account, failed.reason)
+                await self._again(arrival, failed.seconds)
+
+    async def _again(self, arrival: ArrivalRow, seconds: float) -> None:
+        """Try once more later, in so many seconds at least; for half a day."""
+        if arrival.attempts >= len(WAITS):
+            await self._lost(arrival, "unavailable")
+            return
+        until = datetime.now(UTC) + timedelta(seconds=max(WAITS[arrival.attempts], seconds))
+        await self.backend.run(partial(evidence.put_off, arrival_id=arrival.id, until=until))
 
     async def _lost(self, arrival: ArrivalRow, reason: str) -> None:
         log.info("%s: a picture cannot be had: %s", self.account, reason)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -34,8 +36,13 @@ from storage.shown import Shown
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+Outcome = tuple[int, str, str | None, int | None]  # row of the outbox, outcome, reason, message
 
-LANES_KEPT = 2_000  # of chats that were used lately; what they showed is in the table as well
+LANES_KEPT = (
+    2_000  # of chats; beyond that those are let go that were not used for a while: the table knows what they show
+)
+A_WHILE = 600.0  # seconds
+NOTES_KEPT = 4  # lines said by screens that a newer one has overtaken
 WRITE_BACK = 0.02  # seconds in which outcomes gather
 UNSEEN_WITHIN = 1.0  # seconds that a typed answer waits to learn whether the screen before it was delivered
 SLOWEST_RETRY = 30.0  # seconds between tries while Telegram cannot be reached
@@ -56,7 +63,7 @@ class Backend:
     rules: Rules
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Row:
     """An answer on its way: its row of the outbox, the screen as JSON, and how far its sending has come.
 
@@ -78,7 +85,16 @@ class Row:
     def __post_init__(self) -> None:
         screen = self.screen = decode_screen(self.body)
         once = bool(screen.note) and events.masked_codes(screen.note) != screen.note
+        if self.again and events.MASK in screen.note:
+            with speaking(Voice(screen.language, "ban")):
+                self.screen = replace(screen, note=f"{screen.note}\n{_('telegram.code_lost')}")
         self.passing = screen.number > 0 and not screen.documents and not once
+
+    def says_too(self, note: str) -> None:
+        """What an overtaken screen had to say (a refusal, an error id) is said with this one; of lines that differ in a
+        number only ("1 ảnh", "2 ảnh") the last."""
+        lines = {re.sub(r"\d+", "#", line): line for line in (*note.splitlines(), *self.screen.note.splitlines())}
+        self.screen = replace(self.screen, note="\n".join([*lines.values()][-NOTES_KEPT:]))
 
     @property
     def begun(self) -> bool:
@@ -99,7 +115,8 @@ class Lane:
     seen: int = 0  # the newest message of the person
     first_number: int = 0  # the screen that stands, and the message that showed it first: it may be shown anew below
     first_id: int = 0
-    doubtful: int = 0  # number of a screen that may have been delivered before it was sent again
+    doubtful: int = 0  # number of a screen that may have been delivered without our being told
+    used_at: float = 0.0  # time.monotonic()
     work: asyncio.Task[None] | None = None
     chat: int = field(init=False)  # where it is now: a chat can move
 
@@ -113,7 +130,8 @@ class Lanes:
     def __init__(self, account: str, bot: Bot, budget: Budget, backend: Backend) -> None:
         self.account, self.bot, self.budget, self.backend = account, bot, budget, backend
         self._lanes: dict[str, Lane] = {}
-        self._outcomes: list[tuple[int, str, str | None, int | None]] = []
+        self._looked = 0.0
+        self._outcomes: list[Outcome] = []
         self._kept: dict[str, Shown] = {}
         self._writing: set[int] = set()
         self._dirty = asyncio.Event()
@@ -122,12 +140,14 @@ class Lanes:
 
     def lane(self, address: str) -> Lane:
         """The lane of a chat."""
-        found = self._lanes.get(address)
+        found, now = self._lanes.get(address), time.monotonic()
         if found is None:
-            if len(self._lanes) > LANES_KEPT:
-                self._lanes = {each: lane for each, lane in self._lanes.items() if _in_use(lane)}
+            if len(self._lanes) > LANES_KEPT and now - self._looked > A_WHILE / 10:
+                self._looked = now
+                self._lanes = {each: lane for each, lane in self._lanes.items() if _in_use(lane, now)}
             found = self._lanes[address] = Lane(address)
             found.empty.set()
+        found.used_at = now
         return found
 
     # -------------------------------------------------------------------------------- what is known of a chat
@@ -149,12 +169,13 @@ class Lanes:
                 known, number=number, message_id=message_id, last_id=max(known.last_id, message_id), keyboard="inline"
             )
 
-    async def too_early(self, lane: Lane, message_id: int) -> bool:
+    async def too_early(self, lane: Lane, message_id: int, *, wait: bool = True) -> bool:
         """Was this typed before the screen that it would answer was there to be read?
 
-        Message numbers of a chat grow, so a message below the screen's was. What nobody can know counts as read.
+        Message numbers of a chat grow, so a message below the screen's was. What nobody can know counts as read. With
+        *wait* a screen on its way gets a second to arrive first.
         """
-        if lane.rows and not self.budget.paused:
+        if lane.rows and wait and not self.budget.paused:
             try:
                 async with asyncio.timeout(UNSEEN_WITHIN):
                     await lane.empty.wait()
@@ -163,8 +184,12 @@ class Lanes:
         known = await self.shown(lane)
         if lane.rows:
             newest = lane.rows[-1]
-            if newest.again or newest.screen.number != known.number:
-                return not newest.again
+            if newest.again or newest.screen.number == lane.doubtful:
+                return False
+            if newest.sent:  # it is there; only what an earlier screen left is still being cleared away
+                return message_id < newest.sent[-1]
+            if newest.screen.number != known.number:
+                return True
         first = lane.first_id if lane.first_number == known.number else known.message_id
         return message_id < first and known.number != lane.doubtful
 
@@ -181,8 +206,14 @@ class Lanes:
         for row in waiting:
             lane = self.lane(row.address)
             if all(each.id != row.id for each in lane.rows):
-                lane.rows.append(Row(row.id, row.body, again=True))
-                self._begin(lane)
+                try:
+                    lane.rows.append(Row(row.id, row.body, again=True))
+                except (ValueError, LookupError, TypeError):
+                    log.error("%s: an answer that waits cannot be read", self.account)
+                    self.settle(row.id, "failed", "unreadable")
+                    continue
+                lane.rows = deque(sorted(lane.rows, key=lambda each: each.id))
+            self._begin(lane)
 
     def _begin(self, lane: Lane) -> None:
         if lane.rows:
@@ -201,7 +232,8 @@ class Lanes:
                     trouble = await self._try(lane, row)
                 if trouble is None:
                     tries = 0
-                    lane.rows.popleft()
+                    if row in lane.rows:
+                        lane.rows.remove(row)
                     if not row.passing:  # a second of its kind must not be on its way before this one is written down
                         await self.written()
                 elif trouble < 0:
@@ -216,7 +248,9 @@ class Lanes:
     def _next(self, lane: Lane) -> Row:
         """The row to send now: of screens that nobody has seen yet only the newest."""
         while len(lane.rows) > 1 and lane.rows[0].passing and not lane.rows[0].begun and lane.rows[1].screen.number > 0:
-            self.settle(lane.rows.popleft().id, "cancelled", "newer")
+            overtaken = lane.rows.popleft()
+            self.settle(overtaken.id, "cancelled", "newer")
+            lane.rows[0].says_too(overtaken.screen.note)
         return lane.rows[0]
 
     async def _try(self, lane: Lane, row: Row) -> float | None:
@@ -224,14 +258,17 @@ class Lanes:
         try:
             if row.again and not await self._still_waits(row):
                 return None
+            if row.again and await self._overtaken(lane, row):
+                self.settle(row.id, "cancelled", "newer")
+                return None
             await self._show(lane, row)
             return None
         except TransientFailure:
             return 1.0
         except CallFailed as failed:
             return await self._failed(lane, row, failed)
-        except Exception as error:
-            log.exception("%s: an answer cannot be shown", self.account)
+        except Exception as error:  # noqa: BLE001 - logged without its words, which may be people's
+            log.error("%s: an answer cannot be shown: %s", self.account, events.traced(error))
             self.settle(row.id, "failed", type(error).__name__)
             return None
 
@@ -241,6 +278,10 @@ class Lanes:
             return False
         return bool(await self.backend.read(partial(outbox.waits, row_id=row.id)))
 
+    async def _overtaken(self, lane: Lane, row: Row) -> bool:
+        """Has a younger screen been shown already? An old one below it would take its buttons away."""
+        return row.passing and not row.begun and row.id < (await self.shown(lane)).outbox_id
+
     async def _failed(self, lane: Lane, row: Row, failed: CallFailed) -> float | None:
         match failed.kind:
             case "wait":
@@ -249,6 +290,7 @@ class Lanes:
                 return 0.0
             case "again":
                 log.warning("%s: an answer did not go out (%s); it is tried again", self.account, failed.reason)
+                lane.doubtful = row.screen.number  # or it did, and we were not told
                 return 0.5
             case "token":
                 log.error("%s: the token is refused; see hoctap doctor", self.account)
@@ -258,8 +300,11 @@ class Lanes:
                 lane.chat = failed.chat
                 return 0.0
             case "gone":
+                try:
+                    await self.lost(lane.address, failed.reason)
+                except TransientFailure:
+                    return 1.0
                 self.settle(row.id, "failed", failed.reason)
-                await self.lost(lane.address, failed.reason)
                 return -1.0
         log.warning("%s: an answer was refused: %s", self.account, failed.reason)
         self.settle(row.id, "failed", failed.reason)
@@ -286,7 +331,7 @@ class Lanes:
                 return
         await self._send_all(lane, row, looked, before)
         old = before.message_id
-        gone = before.beside
+        gone = tuple(each for each in before.beside if each not in (row.album or ()))
         if old and before.protected:
             gone = (*gone, old)
         elif old and before.keyboard in ("inline", STAYS):
@@ -308,6 +353,9 @@ class Lanes:
             row.cleared = True
         if looked.album and row.album is None:
             row.album = await self._send_album(lane, looked)
+            known = await self.shown(lane)  # at once: whatever happens next, these pictures are to be taken away again
+            lane.shown = self._kept[lane.address] = replace(known, beside=(*known.beside, *row.album))
+            self._dirty.set()
         for bubble in looked.bubbles[len(row.sent) :]:
             if row.sent:
                 await self.budget.take(lane.address)
@@ -395,10 +443,14 @@ class Lanes:
         return None if data is None else await send("attach://picture", {"picture": data})
 
     async def uploaded(self, key: str, reference: str) -> None:
-        """Remember the id under which Telegram keeps a picture for this bot."""
-        await self.backend.run(
-            partial(sent_files.keep, account=self.account, key=key, reference=reference, now=datetime.now(UTC))
-        )
+        """Remember the id under which Telegram keeps a picture for this bot. It is sent already: if the database cannot
+        take the id now, the picture is uploaded once more another time."""
+        try:
+            await self.backend.run(
+                partial(sent_files.keep, account=self.account, key=key, reference=reference, now=datetime.now(UTC))
+            )
+        except TransientFailure:
+            log.warning("%s: the id of an upload could not be kept", self.account)
 
     async def _send_album(self, lane: Lane, looked: Look) -> tuple[int, ...]:
         """Pictures in one album (a single one by itself); those that are gone are left out."""
@@ -425,6 +477,8 @@ class Lanes:
             else:
                 sent = await call(self.bot, "sendMediaGroup", {**fields, "media": media}, files)
         except CallFailed as failed:
+            if failed.kind == "refused" and looked.album:
+                return await self._send_singly(lane, fields, media, files)
             if failed.kind != "no_file":
                 raise
             for key in keys:
@@ -434,6 +488,28 @@ class Lanes:
             if said["media"].startswith("attach://") and each.get("photo"):
                 await self.uploaded(key, each["photo"][-1]["file_id"])
         return tuple(int(each["message_id"]) for each in sent)
+
+    async def _send_singly(
+        self, lane: Lane, fields: dict[str, Any], media: list[dict[str, Any]], files: dict[str, bytes]
+    ) -> tuple[int, ...]:
+        """One picture of an album is not to Telegram's liking (a long scroll capture): each by itself, that one as a
+        file."""
+        sent = []
+        for each in media:
+            name = each["media"].removeprefix("attach://")
+            own = {name: files[name]} if name in files else {}
+            text = {"caption": each["caption"], "parse_mode": "HTML"}
+            for method, kind in (("sendPhoto", "photo"), ("sendDocument", "document")):
+                try:
+                    said = await call(self.bot, method, {**fields, kind: each["media"], **text}, own)
+                except CallFailed as failed:
+                    if failed.kind not in ("refused", "no_file"):
+                        raise
+                    log.warning("%s: a picture was refused: %s", self.account, failed.reason)
+                else:
+                    sent.append(int(said["message_id"]))
+                    break
+        return tuple(sent)
 
     # -------------------------------------------------------------------------------- what an earlier screen leaves
 
@@ -504,6 +580,7 @@ class Lanes:
             "message_id": known.message_id,
             "reply_markup": keyboard_of(look(decode_screen(body), page).bubbles[-1]),
         }
+        await self.budget.take(lane.address)
         try:
             await call(self.bot, "editMessageReplyMarkup", fields)
         except CallFailed as failed:
@@ -545,12 +622,9 @@ class Lanes:
         self._outcomes, self._kept, self._written = [], {}, None
         self._writing = {row_id for row_id, *_how in outcomes}
         try:
-            await self.backend.run(partial(_write_back, account=self.account, outcomes=outcomes, kept=kept))
-        except Exception as error:
-            if isinstance(error, TransientFailure):
-                log.warning("%s: what was sent could not be written down yet", self.account)
-            else:
-                log.exception("%s: what was sent could not be written down; it is tried again", self.account)
+            await self._write(outcomes, kept)
+        except TransientFailure:
+            log.warning("%s: what was sent could not be written down yet", self.account)
             self._outcomes = outcomes + self._outcomes
             self._kept = {**kept, **self._kept}
             if told is not None:
@@ -566,6 +640,26 @@ class Lanes:
         if told is not None and not told.done():
             told.set_result(None)
 
+    async def _write(self, outcomes: list[Outcome], kept: dict[str, Shown]) -> None:
+        """All at once; should that be impossible, one by one, so that nothing holds up the rest."""
+        try:
+            await self.backend.run(partial(_write_back, account=self.account, outcomes=outcomes, kept=kept))
+        except TransientFailure:
+            raise
+        except Exception as error:  # noqa: BLE001 - logged without its words
+            log.error("%s: a batch of outcomes is written singly: %s", self.account, events.traced(error))
+        else:
+            return
+        pieces: list[tuple[list[Outcome], dict[str, Shown]]] = [([each], {}) for each in outcomes]
+        pieces.extend(([], {address: each}) for address, each in kept.items())
+        for some, shows in pieces:
+            try:
+                await self.backend.run(partial(_write_back, account=self.account, outcomes=some, kept=shows))
+            except TransientFailure:
+                raise
+            except Exception as error:  # noqa: BLE001 - logged without its words
+                log.error("%s: an outcome cannot be written: %s", self.account, events.traced(error))
+
     async def stop(self, seconds: float) -> None:
         """Send what waits, for at most so long; the rest stays in the table."""
         working = [lane.work for lane in self._lanes.values() if lane.work is not None and not lane.work.done()]
@@ -578,8 +672,8 @@ class Lanes:
         await self.flush()
 
 
-def _in_use(lane: Lane) -> bool:
-    return bool(lane.rows) or lane.order.locked() or lane.sending.locked() or lane.doubtful > 0
+def _in_use(lane: Lane, now: float) -> bool:
+    return bool(lane.rows) or now - lane.used_at < A_WHILE
 
 
 def _in_place(before: Shown, lane: Lane, row: Row, looked: Look) -> bool:
@@ -632,7 +726,7 @@ def commands_of(officer: bool, language: str) -> list[dict[str, str]]:
 def _write_back(
     conn: Connection,
     account: str,
-    outcomes: list[tuple[int, str, str | None, int | None]],
+    outcomes: list[Outcome],
     kept: dict[str, Shown],
 ) -> None:
     for row_id, outcome, reason, message_id in outcomes:

@@ -21,16 +21,17 @@ from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, Ne
 from telegram.ext import AIORateLimiter, Application, ApplicationBuilder, CallbackContext, ExtBot
 
 from bot.channels.telegram_calls import CallFailed, read_refusal
-from bot.channels.telegram_lanes import Backend, Lanes
+from bot.channels.telegram_lanes import Backend, Lane, Lanes
 from bot.channels.telegram_view import Bubble, look
 from dialogs.model import decode_screen
-from storage import outbox
+from storage import events, outbox
 from storage.engine import TransientFailure
 from storage.outbox import Waiting
 
 log = logging.getLogger(__name__)
 
 TICK = 1.0  # seconds between looks at the table
+WINDOW = 500  # rows looked at: many may be for one chat, which gets them one after the other
 AHEAD = 3  # ticks' worth of pushes that are under way at most: the next tick finds the rest
 SECONDS = 20.0  # for an answer of Telegram
 SLOWEST_RETRY = 60.0
@@ -55,8 +56,11 @@ class Push:
             .connect_timeout(SECONDS)
             .build()
         )
-        self._under_way: dict[int, asyncio.Task[None]] = {}
-        self._chats: dict[str, asyncio.Lock] = {}
+        self._under_way: dict[str, asyncio.Task[None]] = {}  # one message a chat: by address
+        self._on_the_wire: set[asyncio.Task[None]] = set()
+        self._parts: dict[
+            int, tuple[int, int]
+        ] = {}  # of messages in several parts: how many are there, the last's number
         self._running = False
 
     @property
@@ -73,7 +77,7 @@ class Push:
                 await self.application.initialize()
                 break
             except InvalidToken:  # its words hold the token; the channel has said it in its own
-                return
+                await asyncio.sleep(SLOWEST_RETRY)
             except TelegramError as error:
                 log.info("%s: pushes wait for Telegram (%s)", self.account, type(error).__name__)
                 await asyncio.sleep(wait)
@@ -85,67 +89,82 @@ class Push:
         queue.run_repeating(self._tick, interval=TICK, first=0, job_kwargs={"coalesce": True, "max_instances": 1})
 
     async def stop(self) -> None:
-        """What is under way ends; the rest stays in the table."""
+        """What is on the wire ends, so that it need not be sent again; the rest stays in the table."""
         if self._running:
             self._running = False
             await self.application.stop()
-        for task in self._under_way.values():
+        tasks = list(self._under_way.values())
+        for task in tasks:
+            if task not in self._on_the_wire:
+                task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=SECONDS)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self.application.shutdown()
 
     async def _tick(self, _context: CallbackContext[Any, Any, Any, Any]) -> None:
-        """Take up what is due and not under way yet."""
+        """Take up what is due: of each chat the oldest, while none of it is under way."""
         room = int(self.rate * TICK * AHEAD) - len(self._under_way)
         if room <= 0 or not self._running:
             return
         try:
             due = await self.backend.read(
-                partial(
-                    outbox.pushes_due, account=self.account, now=datetime.now(UTC), most=room + len(self._under_way)
-                )
+                partial(outbox.pushes_due, account=self.account, now=datetime.now(UTC), most=WINDOW)
             )
         except TransientFailure:
             log.warning("%s: the outbox cannot be read now", self.account)
             return
         for row in due:
-            if row.id not in self._under_way and room > 0:
+            if row.address not in self._under_way and room > 0:
                 room -= 1
                 task = asyncio.create_task(self._push(row), name=f"{self.account} push")
-                self._under_way[row.id] = task
-                task.add_done_callback(partial(self._done, row.id))
+                self._under_way[row.address] = task
+                task.add_done_callback(partial(self._done, row.address))
 
-    def _done(self, row_id: int, task: asyncio.Task[None]) -> None:
-        del self._under_way[row_id]
-        if not task.cancelled() and task.exception() is not None:
-            log.error("%s: a push broke off", self.account, exc_info=task.exception())
+    def _done(self, address: str, task: asyncio.Task[None]) -> None:
+        del self._under_way[address]
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, TransientFailure):
+            log.warning("%s: the database could not take what became of a notice", self.account)
+        elif error is not None:
+            log.error("%s: a push broke off: %s", self.account, events.traced(error))
 
     async def _push(self, row: Waiting) -> None:
-        order = self._chats.setdefault(row.address, asyncio.Lock())
-        async with order:
-            await self.budget.take(row.address, push=True)
+        await self.budget.take(row.address, push=True)
+        if not await self.backend.read(partial(outbox.waits, row_id=row.id)):
+            return  # cancelled, sent another way or erased while it waited for its turn
+        task = asyncio.current_task()
+        assert task is not None
+        self._on_the_wire.add(task)
+        try:
             lane = self.lanes.lane(row.address)
             async with lane.sending:  # an answer under way is not torn apart
                 await self.lanes.shown(lane)
                 try:
-                    message_id = await self._send(lane.chat, row)
+                    message_id = await self._send(lane, row)
                 except CallFailed as failed:
-                    await self._failed(row, failed)
+                    await self._failed(lane, row, failed)
                 else:
+                    self._parts.pop(row.id, None)
                     self.lanes.beneath(lane, message_id)
                     self.lanes.settle(row.id, "sent", None, message_id)
             # Only then the next to this chat: a crash repeats its last message at most.
             await self.lanes.written()
-        if not order.locked():
-            self._chats.pop(row.address, None)
+        finally:
+            self._on_the_wire.discard(task)
 
-    async def _failed(self, row: Waiting, failed: CallFailed) -> None:
+    async def _failed(self, lane: Lane, row: Waiting, failed: CallFailed) -> None:
         match failed.kind:
             case "wait":
                 log.warning("%s: Telegram asks for silence, %.0f s", self.account, failed.seconds)
                 self.budget.pause(failed.seconds)
                 await self._put_off(row, failed.seconds)
-            case "again" | "token" | "moved":
+            case "moved":
+                lane.chat = failed.chat
+                await self._put_off(row, 0)
+            case "again" | "token":
                 await self._put_off(row, min(LONGEST_WAIT, 2.0 * 2 ** min(row.attempts, 12)))
             case "gone":
                 await self.lanes.lost(row.address, failed.reason)
@@ -159,18 +178,17 @@ class Push:
 
     # -------------------------------------------------------------------------------- sending
 
-    async def _send(self, chat: int, row: Waiting) -> int:
-        """Send a notice; the number of its last message. Raises :class:`CallFailed`."""
+    async def _send(self, lane: Lane, row: Waiting) -> int:
+        """Send a notice; the number of its last message. Raises :class:`CallFailed`; tried again, it goes on with the
+        part that failed."""
         looked = look(decode_screen(row.body))
-        last = 0
-        for picture in looked.album:
-            last = await self._photo(
-                chat, Bubble(escape(picture.caption, quote=False), picture.caption, photo=picture.key)
-            )
-        for n, bubble in enumerate(looked.bubbles):
-            if n or looked.album:
-                await self.budget.take(row.address, push=True)
-            last = await self._photo(chat, bubble) if bubble.photo else await self._text(chat, bubble)
+        pictures = [Bubble(escape(each.caption, quote=False), each.caption, photo=each.key) for each in looked.album]
+        there, last = self._parts.get(row.id, (0, 0))
+        for n, bubble in enumerate((*pictures, *looked.bubbles)[there:], there):
+            if n > there:
+                await self.budget.take(row.address)  # no longer as a push: answers to this chat wait for the whole
+            last = await self._photo(lane.chat, bubble) if bubble.photo else await self._text(lane.chat, bubble)
+            self._parts[row.id] = (n + 1, last)
         return last
 
     async def _text(self, chat: int, bubble: Bubble) -> int:
@@ -192,7 +210,13 @@ class Push:
                 self.bot.send_photo, chat, given, caption=bubble.html, parse_mode="HTML", reply_markup=_keyboard(bubble)
             )
 
-        sent = await self.lanes.with_picture(bubble.photo, send)
+        try:
+            sent = await self.lanes.with_picture(bubble.photo, send)
+        except CallFailed as failed:
+            if failed.kind != "refused":
+                raise
+            log.warning("%s: a picture was refused, its text goes alone: %s", self.account, failed.reason)
+            sent = None
         if sent is None:
             return await self._text(chat, bubble)
         if sent.photo:

@@ -38,8 +38,8 @@ MOST_QUIET = 6  # quiet choices that stand on every page
 BAR = 12  # signs
 
 _COMMAND = re.compile(r"[a-z0-9_]{1,32}")
-_DATA = re.compile(r"([0-9]{1,12}):(.+)", re.DOTALL)
-_PAGE = re.compile(r"p:([0-9]{1,12}):([0-9]{1,3})")
+_DATA = re.compile(r"([0-9]{1,9}):(.+)", re.DOTALL)
+_PAGE = re.compile(r"p:([0-9]{1,9}):([0-9]{1,3})")
 _TYPED = re.compile(r"=[0-9]{1,3}")
 # Where a text is best cut, the best first; the cut comes after what is matched.
 _CUTS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"[.?!…;:][\"”')]*\s"), re.compile(r"\s"))
