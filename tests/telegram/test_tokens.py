@@ -1,159 +1,258 @@
-"""A bot's token never leaves the process but to Telegram: not in logs, errors, tables, files or reprs."""
+"""No token in anything that a run with failures of every kind writes down, nor in what our objects say."""
 
 from __future__ import annotations
 
 import asyncio
-import io
-import logging
-import sqlite3
+import hashlib
+import hmac
+import os
+import subprocess
+import sys
+import traceback
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import pytest
 from pydantic import SecretStr
 
-from bot import redaction
-from bot.channels.telegram import Telegram, TelegramSettings
-from bot.channels.telegram_calls import CallFailed, call, download
-from bot.run import Bot
-from bot.settings import BotSection, TelegramSection
-from tests.peers.telegram import BotApi
+from bot import run
+from bot.channels import telegram_push
+from bot.channels.telegram import TelegramSettings
+from bot.channels.telegram_calls import CallFailed, call, download, open_bot
+from bot.settings import Account, BotSection, Settings, TelegramSection, accounts, load_settings
+from dialogs.model import Screen, encode_screen
+from storage import conversations, outbox
+from storage.engine import open_engine, writing
+from tests.peers.telegram import BotApi, FakeBot, Phone
 from tests.support.server import Server
 from tests.support.webclient import photo
-from tests.telegram.conftest import Begin
-from tests.telegram.live import TOKENS, Live, asks_for_evidence, joins
+from tests.telegram.live import Live, asks_for_evidence, holds
 
-REFUSED = "300003:CCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCC"
-SECRETS = (*(token.partition(":")[2] for token in TOKENS), REFUSED.partition(":")[2])
-
-
-def spoken(text: str) -> list[str]:
-    """The lines that hold a token."""
-    return [line[:300] for line in text.splitlines() if any(secret in line for secret in SECRETS)]
+GOOD = "100001:AAq7Zx_R2mVbT9-wLkJ4hGf8sDpY1uNcE3o"
+REFUSED = "200002:BBk3Pv-W8nXcS5_yHjT2rQe7uMzL6iKfD9a"
+TOKENS = (GOOD, REFUSED)
 
 
-def stored(folder: Path) -> str:
-    """Every file in a folder, and every value of every table, as text."""
-    parts = [path.read_bytes().decode("latin-1") for path in folder.rglob("*") if path.is_file()]
-    for path in folder.glob("*.sqlite"):
-        with sqlite3.connect(path) as conn:
-            parts.extend(conn.iterdump())
-    return "\n".join(parts)
+def forms(token: str) -> Iterator[str]:
+    """As what a token may be written: as it is, in an address, its secret half."""
+    secret = token.partition(":")[2]
+    yield from (token, quote(token, safe=""), quote(quote(token, safe=""), safe=""), secret, secret[:20], secret[-20:])
+    yield hmac.new(token.encode(), b"hoctap webhook", hashlib.sha256).hexdigest()  # lets one post updates
 
 
-async def trouble(api: BotApi, live_url: str) -> None:
-    """Everything that can go wrong between the bot and Telegram, one after the other."""
-    for kind in ("429", "500", "lost", "closed", "403"):
-        api.fault("*", kind, times=2, retry_after=1)
-    api.fault("getFile", "500", times=2)
-    api.fault("file", "closed", times=1)
-    await asyncio.sleep(0.5)
-    await api.down()
-    await asyncio.sleep(1.0)
-    await api.up()
-    api.mend()
+def found_in(content: bytes) -> list[str]:
+    """The tokens, in any form, that these bytes hold."""
+    return [form for token in TOKENS for form in forms(token) if form.encode() in content]
 
 
-async def test_a_process_in_trouble_writes_no_token(api: BotApi, seeded: Path, tmp_path: Path) -> None:
-    good = api.bot(TOKENS[0], "hoctap_bot")
-    server = Server.on(
-        seeded,
-        tmp_path,
-        {
+# ------------------------------------------------------------------------------------------------ a whole run
+
+# Everything that can be logged is, as by an operator who looks for a fault.
+LOUD = """
+import logging
+_basic = logging.basicConfig
+def loud(**options):
+    _basic(**{**options, "level": logging.DEBUG})
+logging.basicConfig = loud
+"""
+
+
+@pytest.mark.slow
+async def test_a_run_with_every_kind_of_failure_writes_no_token(seeded: Path, tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(LOUD)
+    async with BotApi() as api:
+        good = api.bot(GOOD, "hoctap_bot")  # Telegram does not know the other
+        environment = {
+            "HOCTAP_TELEGRAM__BOTS__A__TOKEN": GOOD,
+            "HOCTAP_TELEGRAM__BOTS__B__TOKEN": REFUSED,
             "HOCTAP_TELEGRAM__API_URL": api.url,
-            "HOCTAP_TELEGRAM__TOKEN": TOKENS[0],
-            "HOCTAP_TELEGRAM__BOTS__HUE__TOKEN": REFUSED,  # nobody knows it: 401
+            "HOCTAP_TELEGRAM__CHAT_RATE": "1000",
+            "PYTHONPATH": str(tmp_path / "site"),
             "PYTHONASYNCIODEBUG": "1",
-        },
-    )
-    server.start()
-    try:
-        await server.ready()
-        phone = api.phone(good, first_name="Lan")
-        await joins(phone)
-        api.undecodable(good, phone)
-        await phone.sends_photo(photo(7))
-        await trouble(api, server.base)
-        await phone.types("/hoso")
-        await phone.sees("Mã hồ sơ", within=20)
-        assert await asyncio.to_thread(server.stop) == 0
-    finally:
-        server.kill()
-    assert "từ chối" in server.output() or "refuses the token" in server.output()
-    assert "cannot be read, kept as" in server.output()
-    assert spoken(server.output()) == []
-    assert spoken(stored(tmp_path)) == []
+        }
+        server = Server.on(seeded, tmp_path, environment)
+        server.environment["HOCTAP_WEB__PUBLIC_URL"] = server.base
+        try:
+            server.start()
+            await server.ready()
+            await by_polling(api, good, server)
+            assert await asyncio.to_thread(server.stop) == 0
+            server.environment["HOCTAP_TELEGRAM__MODE"] = "webhook"
+            server.start()
+            await server.ready()
+            await by_webhook(api, good, server)
+            told = await asyncio.to_thread(doctor, server)
+            assert await asyncio.to_thread(server.stop) == 0
+        finally:
+            server.kill()
+        output = server.output()
+        for sign in ("DEBUG", "asks for silence", "no updates", "refuses the token", "cannot be read", "ending:"):
+            assert sign in output, f"the run had no {sign!r}:\n{output[-3000:]}"
+        assert "•••" in output, "nothing had to be masked: is it still the same run?"
+        assert found_in(told.stdout + told.stderr) == []
+        written_by_all = await asyncio.to_thread(files, tmp_path)
+        assert {path: found for path, content in written_by_all.items() if (found := found_in(content))} == {}
+        assert any(path.suffix == ".sqlite" for path in written_by_all)
 
 
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """What every logger says at DEBUG, through the redaction that the process installs."""
-    root, out = logging.getLogger(), io.StringIO()
-    before, level = root.handlers[:], root.level
-    loggers = [logging.getLogger(name) for name in ("httpx", "httpcore", "aiogram.event", "apscheduler")]
-    levels = [each.level for each in loggers]
-    root.handlers[:] = [logging.StreamHandler(out)]
-    root.setLevel(logging.DEBUG)
-    redaction.install()
-    for each in loggers:  # as somebody does who looks for a fault
-        each.setLevel(logging.DEBUG)
-    try:
-        yield out
-    finally:
-        root.handlers[:], root.level = before, level
-        for each, was in zip(loggers, levels, strict=True):
-            each.setLevel(was)
+def files(folder: Path) -> dict[Path, bytes]:
+    """Every file below a folder."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-async def test_debugging_loggers_tell_no_token(live: Live, log: io.StringIO) -> None:
-    phone = live.api.phone(live.bot, first_name="Lan")
+async def by_polling(api: BotApi, bot: FakeBot, server: Server) -> None:
+    """Answers, pushes and pictures that go wrong; the network down and up."""
+    phone = api.phone(bot)
     await asks_for_evidence(phone)
-    await phone.sends_photo(photo(7))
-    await trouble(live.api, live.base)
-    await live.stop()
-    said = log.getvalue()
-    assert "/sendMessage" in said or "getMe" in said, "the loggers that quote addresses said nothing"
-    assert spoken(said) == []
-
-
-async def test_a_webhook_posted_to_by_strangers_tells_nothing(begin: Begin, log: io.StringIO) -> None:
-    hooked = await begin(webhook=True)
-    async with aiohttp.ClientSession() as session:
-        for secret in ("", "wrong", TOKENS[0]):
-            headers = {"X-Telegram-Bot-Api-Secret-Token": secret}
-            async with session.post(f"{hooked.base}/telegram/bot", json={"update_id": 1}, headers=headers) as answer:
-                assert answer.status == 401
-                assert spoken(await answer.text()) == []
-    assert spoken(log.getvalue()) == []
-
-
-async def test_errors_tell_no_token(api: BotApi, live: Live) -> None:
-    bot = live.telegram.bot
-    failures: list[BaseException] = []
-    for kind in ("429", "500", "502", "closed", "lost"):
-        api.fault("getChat", kind, times=1)
-        with pytest.raises(CallFailed) as failed:
-            await call(bot, "getChat", {"chat_id": 1})
-        failures.append(failed.value)
-    for path in ("photos/none.jpg", "../../etc/passwd", "a//../b", "https://example.com/x"):
-        with pytest.raises(CallFailed) as failed:
-            await download(bot, path)
-        failures.append(failed.value)
+    api.undecodable(bot, phone)
+    for method, kind, times in (
+        ("getFile", "500", 1),
+        ("file", "lost", 1),
+        ("file", "500", 1),
+        ("sendMessage", "closed", 1),
+        ("sendMessage", "429", 1),
+        ("sendMessage", "502", 1),
+        ("editMessage*", "500", 1),
+        ("getUpdates", "502", 1),
+        ("answerCallbackQuery", "500", 2),
+    ):
+        api.fault(method, kind, times)
+    await phone.sends_photo(photo(1))
+    await phone.finds("Câu 3/10", 60)
+    await phone.presses("kha")
+    await phone.finds("Minh chứng cho câu 3", 60)
+    api.mend()
+    for kind in ("closed", "500", "429", "403"):
+        fault = api.fault("sendMessage", kind, chat=phone.chat.id)
+        push(server, phone, f"Lời nhắn {kind}")
+        await holds(lambda fault=fault: fault.used, 30)  # type: ignore[misc]
     await api.down()
-    with pytest.raises(CallFailed) as failed:
-        await call(bot, "getChat", {"chat_id": 1})
+    await asyncio.sleep(1.2)
     await api.up()
-    failures.append(failed.value)
-    told = "\n".join(f"{each!r} {each} {each.__cause__!r} {each.__suppress_context__}" for each in failures)
-    assert spoken(told) == []
-    assert all(each.__suppress_context__ for each in failures), "the error beneath may quote an address"
+    await phone.opens()
+    await phone.settles(60)
+    await phone.types("Tôi đã dự lớp tập huấn")  # under way while it ends
 
 
-def test_reprs_tell_no_token(live: Live) -> None:
-    settings = TelegramSettings("telegram", "")
-    section = TelegramSection(token=SecretStr(TOKENS[0]), bots={"hue": BotSection(token=SecretStr(REFUSED))})
-    things = (Bot(TOKENS[0], settings), section, section.model_dump_json(), live.telegram, live.telegram.push)
-    for thing in (*things, live.telegram.lanes, live.telegram.fetcher, live.service, vars(live.telegram.lanes)):
-        assert spoken(repr(thing)) == []
-    assert isinstance(live.telegram, Telegram)
+def push(server: Server, phone: Phone, text: str) -> None:
+    """Put a notice into the outbox."""
+    engine = open_engine(server.url)
+    try:
+        with writing(engine) as conn:
+            chat = conversations.open_chat(conn, "telegram:a", str(phone.chat.id))
+            assert chat is not None
+            outbox.put(
+                conn,
+                account="telegram:a",
+                address=str(phone.chat.id),
+                contact_id=chat.contact_id,
+                body=encode_screen(Screen(text)),
+                now=datetime.now(UTC),
+                priority=outbox.NOTICE,
+            )
+    finally:
+        engine.dispose()
+
+
+async def by_webhook(api: BotApi, bot: FakeBot, server: Server) -> None:
+    """Posts that nobody should make, and one person who is served."""
+    await holds(lambda: bot.webhook, 30)
+    url, header = f"{server.base}/telegram/a", "X-Telegram-Bot-Api-Secret-Token"
+    assert bot.webhook is not None
+    right = bot.webhook.secret
+    async with aiohttp.ClientSession() as session:
+        for secret, body, status in (("wrong", b"{}", 401), (right, b"x" * (2 << 20), 413), (right, b"{", 400)):
+            async with session.post(url, data=body, headers={header: secret}) as answer:
+                assert answer.status == status
+    phone = api.phone(bot)
+    await phone.opens("DV06685K")
+    await phone.finds("đúng không", 60)
+
+
+def doctor(server: Server) -> subprocess.CompletedProcess[bytes]:
+    """What ``hoctap doctor`` says, one token being refused."""
+    return subprocess.run(
+        [Path(sys.executable).with_name("hoctap"), "doctor"],
+        cwd=server.folder,
+        env=os.environ | {"HOCTAP_STORAGE__URL": server.url} | server.environment,
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+
+
+# ------------------------------------------------------------------------------------------------ what objects say
+
+
+def test_settings_say_nothing_of_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOCTAP_TELEGRAM__TOKEN", GOOD)
+    monkeypatch.setenv("HOCTAP_TELEGRAM__BOTS__B__TOKEN", REFUSED)
+    settings = load_settings()
+    assert [each.token.get_secret_value() for each in accounts(settings)] == [GOOD, REFUSED]
+    said = [settings, settings.telegram, settings.telegram.bots, accounts(settings), settings.model_dump()]
+    said += [settings.model_dump_json(), settings.telegram.model_dump_json(), run.telegram_bots(settings)]
+    for each in said:
+        assert found_in(f"{each!r} {each!s}".encode()) == []
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: TelegramSection(token=SecretStr(GOOD), rate=0),
+        lambda: BotSection(token=SecretStr(f"{GOOD} ")),
+        lambda: Settings(telegram={"token": GOOD, "nothing": GOOD}),
+        lambda: Account("telegram", "", SecretStr(GOOD)).nothing,  # type: ignore[attr-defined]
+    ],
+)
+def test_errors_of_settings_say_nothing_of_tokens(make: Any) -> None:
+    with pytest.raises((ValueError, AttributeError)) as caught:
+        make()
+    assert found_in("".join(traceback.format_exception(caught.value)).encode()) == []
+
+
+async def test_the_parts_of_a_bot_say_nothing_of_its_token(live: Live) -> None:
+    telegram = live.telegram
+    token = telegram.bot.token
+    parts = (telegram, telegram.settings, telegram.lanes, telegram.push, telegram.fetcher, telegram.budget)
+    for part in (*parts, telegram.backend, live.service, run.Bot(token, telegram.settings)):
+        assert token.partition(":")[2] not in f"{part!r} {part!s}"
+    assert isinstance(replace(telegram.settings, name="x"), TelegramSettings)
+
+
+@pytest.mark.parametrize("kind", ["429", "500", "502", "403", "not_modified", "closed", "lost", "unknown", "down"])
+async def test_a_call_that_fails_says_nothing_of_the_token(api: BotApi, kind: str) -> None:
+    """Whichever library makes it."""
+    if kind != "unknown":
+        api.bot(GOOD, "hoctap_bot")
+    if kind not in ("unknown", "down"):
+        api.fault("*", kind, times=-1)
+    url = api.url
+    if kind == "down":
+        await api.down()
+    bot = open_bot(GOOD, url)
+    pushing = telegram_push.ExtBot(GOOD, base_url=f"{url}/bot", base_file_url=f"{url}/file/bot")
+    failures: list[BaseException] = []
+    for work in (
+        lambda: call(bot, "sendMessage", {"chat_id": 1, "text": "x"}),
+        lambda: call(bot, "getFile", {"file_id": GOOD}),
+        lambda: download(bot, "photos/file_1.jpg"),
+        lambda: download(bot, f"../bot{GOOD}/x"),
+        lambda: telegram_push._called(pushing.send_message, 1, "x"),
+    ):
+        try:
+            await work()
+        except CallFailed as failed:
+            failures.append(failed)
+    assert len(failures) >= 4
+    for failure in failures:
+        said = "".join(traceback.format_exception(failure, chain=True))
+        assert found_in(f"{said} {failure!r} {failure.args}".encode()) == [], said
+    await bot.session.close()
+    await pushing.shutdown()
