@@ -276,7 +276,8 @@ async def _play(contestant: Contestant, seeded: Path, ends: int, graceful: bool)
                 async with asyncio.timeout(STORY_WITHIN):
                     await story.play()
             finally:
-                process.kill()
+                with suppress(ProcessLookupError):  # it ended by itself
+                    process.kill()
             return story.tally()
 
 

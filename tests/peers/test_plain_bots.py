@@ -16,7 +16,7 @@ PLAIN = [contestant for contestant in CONTESTANTS if contestant.plain]
 
 
 @pytest.mark.parametrize("contestant", PLAIN, ids=lambda each: each.name)
-async def test_a_plain_bot_takes_a_whole_form_and_forgets_it_when_told(contestant: Contestant, tmp_path: Path) -> None:
+async def test_a_plain_bot_takes_a_whole_form(contestant: Contestant, tmp_path: Path) -> None:
     async with BotApi() as api:
         bot = api.bot(TOKEN, "plain_bot")
         process = contestant.open(tmp_path, api.url, tmp_path)
