@@ -55,6 +55,8 @@ def found_in(content: bytes) -> list[str]:
 # Everything that can be logged is, as by an operator who looks for a fault.
 LOUD = """
 import logging
+
+pytestmark = pytest.mark.slow  # a running bot each: seconds
 _basic = logging.basicConfig
 def loud(**options):
     _basic(**{**options, "level": logging.DEBUG})

@@ -17,6 +17,8 @@ from tests.support.webclient import photo
 from tests.telegram.conftest import Begin
 from tests.telegram.live import Live, accepts, asks_for_evidence, holds, joins, presses, types
 
+pytestmark = pytest.mark.slow  # a running bot each: seconds
+
 SOON = (0.05,) * 10
 
 

@@ -18,6 +18,8 @@ from tests.peers.telegram import BotApi, Phone
 from tests.telegram.conftest import Begin
 from tests.telegram.live import HONG_GAI, TOKENS, Live, answers, holds, joins, presses, types
 
+pytestmark = pytest.mark.slow  # a running bot each: seconds
+
 STALE = "Màn hình vừa rồi đã cũ"
 
 

@@ -17,6 +17,8 @@ from tests.peers.telegram import Phone
 from tests.telegram.conftest import Begin
 from tests.telegram.live import HONG_GAI, Live, accepts, answers, holds, joins, presses, types
 
+pytestmark = pytest.mark.slow  # a running bot each: seconds
+
 
 def notice(live: Live, phone: Phone, text: str, account: str = "telegram", *, person: bool = False) -> int:
     """Put a notice to this chat into the outbox; its row. *person*: it is for the citizen who speaks there."""

@@ -14,6 +14,8 @@ from tests.peers.telegram import Phone
 from tests.telegram.conftest import Begin
 from tests.telegram.live import HONG_GAI, TOKENS, Live, holds, joins, presses
 
+pytestmark = pytest.mark.slow  # a running bot each: seconds
+
 SECRET = "X-Telegram-Bot-Api-Secret-Token"
 
 
