@@ -142,9 +142,10 @@ class BotApi:
 
     async def __aexit__(self, *failure: object) -> None:
         await self.down()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:  # wait_for of Python 3.11 can lose a cancellation
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks, timeout=0.2)
         assert self._session is not None
         assert self._runner is not None
         await self._session.close()
