@@ -16,8 +16,9 @@ from tests.peers.telegram import Message, Phone
 from tests.support.webclient import Stuck, photo
 
 SILENCE = (3.0, 8.0)  # seconds after which a person tries again
+QUIET = 1.0  # seconds without a change after which no more answers are to come
 PATIENCE = 60.0  # seconds of a server that runs, after which nobody would wait any longer
-MOST_ACTS = 120
+MOST_ACTS = 400  # an act on a server that is down is done again
 NO_NUMBER = "Không cho số"
 STALE = "Màn hình vừa rồi đã cũ"
 
@@ -195,14 +196,18 @@ class Citizen:
         self.marks.extend(marks)
         version, number = self.phone.seen, marks[0].number
         since = time.monotonic()
-        asked = False
         patience = since + self.rng.uniform(*SILENCE)
+        asked = False
         while True:
             screen = self.newest()
+            if screen is not None and asked:
+                # Who has asked sees several answers come, and goes by the last of them.
+                if self._all_taken() and time.monotonic() > self.phone.chat.changed_at + QUIET:
+                    return
             # A screen that was repeated after a death is no answer: the next one has a higher number. The one that asks
             # for the phone number shows none.
-            if (screen is not None and screen.shown_at > version) and (
-                self.number() > number or asked or (screen.reply_keyboard and marks[0].value != NO_NUMBER)
+            elif (screen is not None and screen.shown_at > version) and (
+                self.number() > number or (screen.reply_keyboard and marks[0].value != NO_NUMBER)
             ):
                 return
             now = time.monotonic()
@@ -211,13 +216,17 @@ class Citizen:
             if now > patience:
                 self.tries += 1
                 patience = now + self.rng.uniform(*SILENCE)
-                if again is not None and (updates := await again()):
+                if again is not None and not asked and (updates := await again()):
                     self.marks.append(Mark("again", updates, number))
-                elif now > since + 2 * SILENCE[1]:
-                    version = self.phone.chat.version
+                elif now > since + 2 * SILENCE[1] and (not asked or self._all_taken()):
                     self.marks.append(Mark("", tuple(await self.phone.opens()), number))
                     asked = True
-            await self.phone.changes(patience - now + 0.01)
+            await self.phone.changes(max(0.0, min(patience - now, QUIET)) + 0.01)
+
+    def _all_taken(self) -> bool:
+        """Has the bot taken all that was said?"""
+        held = self.phone.bot.updates
+        return all(each not in held or held[each].repeated for mark in self.marks for each in mark.updates)
 
     def _gives_up(self, since: float) -> bool:
         return time.monotonic() > max(since, self.calm()) + PATIENCE

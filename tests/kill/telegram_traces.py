@@ -94,21 +94,20 @@ def _faults_of(conn: Connection, citizen: Citizen) -> list[str]:
         )
     )
     moves = Counter(why for (why,) in rows(f"select why from status_ledger where assessment_id in {own}"))
-    known: Counter[tuple[str, str]] = Counter()
+    sent: set[tuple[str, str]] = set()
     for mark in citizen.marks:
-        taken = all(_taken(citizen, update) for update in mark.updates)
-        if mark.kind == "picture":
-            found = pieces[mark.indicator, stored(int(mark.value))] + pieces[mark.indicator, named(int(mark.value))]
-        elif mark.kind == "text":
-            found = pieces[mark.indicator, mark.value]
-            taken = taken and not stale  # a text that answered an earlier screen was told to be stale
-        else:
+        if mark.kind not in ("picture", "text"):
             continue
-        known[mark.indicator, mark.value] += 1
-        if found > 1 or (taken and found == 0):
-            wrong.append(f"{mark} is there {found} times")
-    if sum(pieces.values()) > sum(known.values()):
-        wrong.append(f"evidence that nobody sent: {pieces} for {known}")
+        picture = mark.kind == "picture"
+        values = (stored(int(mark.value)), named(int(mark.value))) if picture else (mark.value,)
+        sent.update((mark.indicator, value) for value in values)
+        count = sum(pieces[mark.indicator, value] for value in values)
+        # A text that answered an earlier screen was told to be stale.
+        wanted = all(_taken(citizen, update) for update in mark.updates) and (picture or not stale)
+        if count > 1 or (wanted and count == 0):
+            wrong.append(f"{mark} is there {count} times")
+    if set(pieces) - sent:
+        wrong.append(f"evidence that nobody sent there: {set(pieces) - sent}")
     if citizen.done and (moves["register"], moves["start"], moves["submit"]) != (1, 1, 1):
         wrong.append(f"the dossier moved {moves}")
     if any(count > 1 for count in moves.values()):

@@ -69,7 +69,11 @@ class Story:
                 found = faults(conn, BlobFolder(self.server.blobs), self.citizens)
         finally:
             engine.dispose()
-        print(*found, sep="\n", end="")
+        for each in found:
+            print(each)
+        for citizen in self.citizens:
+            if any(each.startswith(citizen.name) for each in found):
+                print(citizen.name, *citizen.marks, citizen.phone.read_out(), sep="\n")
         return found
 
     def begin(self) -> None:
@@ -118,6 +122,7 @@ async def test_what_telegram_was_told_is_taken_is_there_once_and_nobody_is_stuck
     environment |= {"HOCTAP_TELEGRAM__API_URL": api.url}
     environment |= {f"HOCTAP_TELEGRAM__{rate}": "1000" for rate in ("RATE", "PUSH_RATE", "CHAT_RATE")}
     server = Server.on(seeded, tmp_path, environment)
+    server.forked = True
     server.environment["HOCTAP_WEB__PUBLIC_URL"] = server.base
     story = Story(api, bots, server, kills, random.Random(seed))
     story.begin()
@@ -169,7 +174,6 @@ def repeats(story: Story) -> Counter[tuple[str, int]]:
         message = (call.bot, call.chat, what)
         if message in seen:
             start = sum(at < call.at for at in story.starts)
-            print(f"once more to {call.bot} {call.chat}, start {start}: {what[:200]!r}")
             found[f"{call.bot} {call.chat}", start] += 1
         seen.add(message)
     return found

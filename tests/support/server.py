@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import multiprocessing
 import os
 import random
 import shutil
@@ -59,13 +60,15 @@ def free_port() -> int:
 class Server:
     """``hoctap run`` over the data in *folder*; what it writes is kept in ``folder/output``.
 
-    ``environment``: further settings, ``HOCTAP_TELEGRAM__TOKEN`` for one.
+    ``environment``: further settings, ``HOCTAP_TELEGRAM__TOKEN`` for one. ``forked``: each process is forked from one
+    that has imported everything already, for tests that start it often (importing takes seconds).
     """
 
     folder: Path
     port: int
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | Forked | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    forked: bool = False
 
     @classmethod
     def on(cls, seeded: Path, folder: Path, environment: dict[str, str] | None = None) -> Server:
@@ -107,6 +110,9 @@ class Server:
             "HOCTAP_WEB__PORT": str(self.port),
             **self.environment,
         }
+        if self.forked:
+            self.process = Forked(self.folder, environment)
+            return
         with (self.folder / "output").open("ab") as output:
             self.process = subprocess.Popen(
                 [Path(sys.executable).with_name("hoctap"), "run"],
@@ -136,7 +142,7 @@ class Server:
     def kill(self) -> None:
         """SIGKILL: no clean-up of its own, no last word."""
         if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            _kill_group(self.process.pid)
             self.process.wait(timeout=30)
             self.process = None
 
@@ -147,6 +153,56 @@ class Server:
         status = self.process.wait(timeout=60)
         self.process = None
         return status
+
+
+def _kill_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:  # forked a moment ago, it has no group of its own yet
+        os.kill(pid, signal.SIGKILL)
+
+
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["tests.support.imported"])
+
+
+class Forked:
+    """``hoctap run`` in a process forked from one that has imported it; as much of ``Popen`` as is needed here."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self._process = _FORKS.Process(target=_run, args=(folder, environment))
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+
+    def poll(self) -> int | None:
+        """Its exit status, ``None`` while it runs."""
+        return self._process.exitcode
+
+    def wait(self, timeout: float) -> int:
+        """Wait until it ends. Raises ``TimeoutError``."""
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise TimeoutError("the server does not end")
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+
+def _run(folder: Path, environment: dict[str, str]) -> None:
+    """Become ``hoctap run``."""
+    os.setsid()  # a group of its own, to be killed with its workers
+    _die_with_parent()
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    output = os.open("output", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    from bot.cli import main
+
+    raise SystemExit(main(["run"]))
 
 
 def _die_with_parent() -> None:

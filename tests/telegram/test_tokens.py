@@ -19,6 +19,7 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 from pydantic import SecretStr
+from telegram.ext import ExtBot
 
 from bot import run
 from bot.channels import telegram_push
@@ -209,7 +210,7 @@ def test_settings_say_nothing_of_tokens(tmp_path: Path, monkeypatch: pytest.Monk
     [
         lambda: TelegramSection(token=SecretStr(GOOD), rate=0),
         lambda: BotSection(token=SecretStr(f"{GOOD} ")),
-        lambda: Settings(telegram={"token": GOOD, "nothing": GOOD}),
+        lambda: Settings.model_validate({"telegram": {"token": GOOD, "nothing": GOOD}}),
         lambda: Account("telegram", "", SecretStr(GOOD)).nothing,  # type: ignore[attr-defined]
     ],
 )
@@ -239,7 +240,7 @@ async def test_a_call_that_fails_says_nothing_of_the_token(api: BotApi, kind: st
     if kind == "down":
         await api.down()
     bot = open_bot(GOOD, url)
-    pushing = telegram_push.ExtBot(GOOD, base_url=f"{url}/bot", base_file_url=f"{url}/file/bot")
+    pushing: ExtBot[None] = ExtBot(GOOD, base_url=f"{url}/bot", base_file_url=f"{url}/file/bot")
     failures: list[BaseException] = []
     for work in (
         lambda: call(bot, "sendMessage", {"chat_id": 1, "text": "x"}),

@@ -12,7 +12,7 @@ import pytest
 from storage.engine import TransientFailure
 from tests.peers.telegram import Phone
 from tests.telegram.conftest import Begin
-from tests.telegram.live import HONG_GAI, TOKENS, Live, holds, joins, presses
+from tests.telegram.live import HONG_GAI, TOKENS, Live, holds, joins, presses, types
 
 pytestmark = pytest.mark.slow  # a running bot each: seconds
 
@@ -156,12 +156,13 @@ async def test_telegram_is_told_the_secret_and_what_to_post_and_nothing_is_throw
     await early.finds("có đồng ý")
     assert live.bot.webhook is None
     assert [call.params.get("drop_pending_updates") for call in live.api.made("deleteWebhook")] == [False]
-    (poll, *_more) = live.api.made("getUpdates") or [None]
-    if poll is not None:
-        assert set(poll.params["allowed_updates"]) == set(told.params["allowed_updates"])
+    await presses(early, "agree")
+    poll = live.api.made("getUpdates")[-1]
+    assert set(poll.params["allowed_updates"]) == set(told.params["allowed_updates"])
 
     live.webhook = True
     await live.again()
-    await presses(early, "agree")
+    await types(early, "Nguyễn Thị Lan")
+    await early.finds("sinh năm nào")
     assert live.bot.webhook is not None
     assert [call for call in live.api.calls if "while webhook is active" in call.outcome] == []
