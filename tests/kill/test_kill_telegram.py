@@ -141,7 +141,7 @@ async def test_what_telegram_was_told_is_taken_is_there_once_and_nobody_is_stuck
         tries = sum(citizen.tries for citizen in story.citizens)
         print(f"{kills} kills, {len(story.citizens)} citizens, {len(api.calls)} calls")
         print(f"{sum(repeated.values())} messages repeated, {tries} acts done again after silence")
-        # One a chat and death is what is promised; on a busy machine two were seen, not yet explained: they are printed.
+        # One a chat and death is what is promised; on a busy machine two were seen, not yet explained.
         print("more than one:", [each for each in repeated.items() if each[1] > 1])
         assert all(count <= 3 for count in repeated.values()), repeated
         assert sum(repeated.values()) <= kills * CROWD
