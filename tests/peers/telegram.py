@@ -171,6 +171,19 @@ class BotApi:
         for site in list(self._runner.sites):
             await site.stop()
 
+    async def drained(self, within: float = 10.0) -> None:
+        """Wait until the calls of bots that have been killed are taken: they were on the wire at the time.
+
+        Raises ``TimeoutError``.
+        """
+        assert self._runner is not None
+        assert self._runner.server is not None
+        async with asyncio.timeout(within):
+            await asyncio.sleep(0.02)  # connections that nobody has accepted yet
+            while self._runner.server.connections:
+                await asyncio.sleep(0.005)
+            await asyncio.sleep(0.02)
+
     async def up(self) -> None:
         """Telegram is back, on the same port."""
         self._down = False

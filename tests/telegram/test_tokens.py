@@ -34,6 +34,8 @@ from tests.support.server import Server
 from tests.support.webclient import photo
 from tests.telegram.live import Live, asks_for_evidence, holds
 
+pytestmark = pytest.mark.slow  # a running bot each: seconds
+
 GOOD = "100001:AAq7Zx_R2mVbT9-wLkJ4hGf8sDpY1uNcE3o"
 REFUSED = "200002:BBk3Pv-W8nXcS5_yHjT2rQe7uMzL6iKfD9a"
 TOKENS = (GOOD, REFUSED)
@@ -56,8 +58,6 @@ def found_in(content: bytes) -> list[str]:
 # Everything that can be logged is, as by an operator who looks for a fault.
 LOUD = """
 import logging
-
-pytestmark = pytest.mark.slow  # a running bot each: seconds
 _basic = logging.basicConfig
 def loud(**options):
     _basic(**{**options, "level": logging.DEBUG})
