@@ -180,7 +180,7 @@ class BotApi:
         assert self._runner.server is not None
         async with asyncio.timeout(within):
             await asyncio.sleep(0.02)  # connections that nobody has accepted yet
-            while self._runner.server.connections:
+            while self._runner.server.connections:  # noqa: ASYNC110 - aiohttp tells of no end of a connection
                 await asyncio.sleep(0.005)
             await asyncio.sleep(0.02)
 

@@ -65,7 +65,6 @@ logging.basicConfig = loud
 """
 
 
-@pytest.mark.slow
 async def test_a_run_with_every_kind_of_failure_writes_no_token(seeded: Path, tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(LOUD)
