@@ -1,15 +1,18 @@
-"""Worlds for dialog tests: every test that takes ``world`` runs on the full and on the plain profile."""
+"""Worlds for dialog tests: every test that takes ``world`` runs on the full and the plain profile and on PostgreSQL."""
 
 from __future__ import annotations
 
+import itertools
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from storage.engine import metadata, open_engine, writing
 from storage.units import seed
+from tests.support.postgres import Server
 from tests.support.world import START, World
 
 
@@ -25,16 +28,58 @@ def seeded_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(params=["full", "plain"])
-def profile(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(scope="session")
+def seeded_postgres(postgres: Server) -> Iterator[str]:
+    """A PostgreSQL database with every table and unit, to be copied."""
+    with postgres.database() as url:
+        engine = open_engine(url)
+        with writing(engine) as conn:
+            metadata.create_all(conn)
+            seed(conn, START)
+        engine.dispose()
+        yield url
+
+
+@pytest.fixture(params=["full", "plain", pytest.param("full on postgres", marks=pytest.mark.postgres)])
+def ground(request: pytest.FixtureRequest) -> str:
+    """What the channel can, and which database: every dialog is played on each."""
     return str(request.param)
 
 
 @pytest.fixture
-def world(seeded_sqlite: Path, tmp_path: Path, profile: str) -> Iterator[World]:
+def profile(ground: str) -> str:
+    """What the channel can: ``full`` or ``plain``."""
+    return ground.partition(" ")[0]
+
+
+Worlds = Callable[[], AbstractContextManager[World]]
+
+
+@pytest.fixture
+def worlds(request: pytest.FixtureRequest, ground: str, profile: str, tmp_path: Path) -> Worlds:
+    """``with worlds() as world``: fresh worlds, as many as hypothesis wants."""
+    numbers = itertools.count()
+
+    @contextmanager
+    def made() -> Iterator[World]:
+        with ExitStack() as held:
+            if ground.endswith("postgres"):
+                server: Server = request.getfixturevalue("postgres")
+                url = held.enter_context(server.database(request.getfixturevalue("seeded_postgres")))
+            else:
+                path = tmp_path / f"world-{next(numbers)}.sqlite"
+                shutil.copyfile(request.getfixturevalue("seeded_sqlite"), path)
+                held.callback(path.unlink)
+                url = f"sqlite:///{path}"
+            engine = open_engine(url)
+            held.callback(engine.dispose)
+            yield World(engine, profile)
+
+    return made
+
+
+@pytest.fixture
+def world(worlds: Worlds) -> Iterator[World]:
     """A fresh world."""
-    path = tmp_path / "world.sqlite"
-    shutil.copyfile(seeded_sqlite, path)
-    engine = open_engine(f"sqlite:///{path}")
-    yield World(engine, profile)
-    engine.dispose()
+    with worlds() as made:
+        yield made

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
-from collections.abc import Callable
-from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dialogs.model import FileRef, Pressed, Sent
 from storage import assessments, conversations, evidence
-from storage.engine import open_engine
+from tests.dialogs.conftest import Worlds
 from tests.dialogs.test_arriving import answers_with_files, hands_in, pieces_of, row_of, started
 from tests.support.world import Chat, World
 
@@ -140,19 +136,6 @@ def test_the_rest_of_an_album_does_not_follow_the_phone_to_another_person(world:
     assert names_of(world) == {"A2": ["a"]}
 
 
-@pytest.fixture
-def worlds(seeded_sqlite: Path, tmp_path: Path, profile: str) -> Callable[[], World]:
-    """Fresh worlds, as many as hypothesis wants."""
-    numbers = itertools.count()
-
-    def made() -> World:
-        path = tmp_path / f"world-{next(numbers)}.sqlite"
-        shutil.copyfile(seeded_sqlite, path)
-        return World(open_engine(f"sqlite:///{path}"), profile)
-
-    return made
-
-
 STEPS = ("dat", "dat", "dat", "/help", "/hoso", "go_on")
 
 
@@ -163,25 +146,23 @@ STEPS = ("dat", "dat", "dat", "/help", "/hoso", "go_on")
     fetched=st.lists(st.booleans(), min_size=5, max_size=5),
 )
 def test_any_order_and_interleaving_of_parts_with_answers_gives_the_same_evidence(
-    worlds: Callable[[], World], order: list[str], gaps: list[int], fetched: list[bool]
+    worlds: Worlds, order: list[str], gaps: list[int], fetched: list[bool]
 ) -> None:
-    world = worlds()
-    citizen = started(world).presses("kha").presses("tot").sees("Minh chứng cho câu 2")
-    steps = iter(STEPS)
-    for name, gap, comes in zip(order, [*gaps, 0], fetched, strict=True):
-        part(citizen, name)
-        if comes:
-            world.fetches(name)
-        for step in itertools.islice(steps, gap):
+    with worlds() as world:
+        citizen = started(world).presses("kha").presses("tot").sees("Minh chứng cho câu 2")
+        steps = iter(STEPS)
+        for name, gap, comes in zip(order, [*gaps, 0], fetched, strict=True):
+            part(citizen, name)
+            if comes:
+                world.fetches(name)
+            for step in itertools.islice(steps, gap):
+                citizen.types(step) if step.startswith("/") else citizen.presses(step)
+        for step in steps:
             citizen.types(step) if step.startswith("/") else citizen.presses(step)
-    for step in steps:
-        citizen.types(step) if step.startswith("/") else citizen.presses(step)
-    world.fetches()
-    with world.read() as conn:
-        pieces = evidence.all_of(conn, row_of(world).id)
-        answered = {id: answer.level for id, answer in assessments.answers_of(conn, row_of(world).id).items()}
-    world.engine.dispose()
-    Path(world.engine.url.database or "").unlink()
+        world.fetches()
+        with world.read() as conn:
+            pieces = evidence.all_of(conn, row_of(world).id)
+            answered = {id: answer.level for id, answer in assessments.answers_of(conn, row_of(world).id).items()}
     assert {(piece.indicator, piece.status) for piece in pieces} == {("A2", "given")}
     assert len({piece.key for piece in pieces}) == len(pieces) == 5
     assert answered == {"A1": "kha", "A2": "tot", "A3": "dat", "A4": "dat", "B1": "dat"}

@@ -64,7 +64,7 @@ def test_a_picture_on_its_way_counts_and_is_shown_when_it_has_come(world: World)
         assert evidence.owns_upload(conn, chat.contact_id, content("a"))
     world.passes(days=3)
     with world.write() as conn:
-        evidence.purge_uploads(conn, world.now, world.now)
+        evidence.purge_uploads(conn, world.now, world.now, world.now)
         assert evidence.owns_upload(conn, chat.contact_id, content("a")), "what became evidence stays"
 
 

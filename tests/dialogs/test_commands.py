@@ -76,7 +76,7 @@ def test_a_code_renewed_meanwhile_takes_no_chat_over(world: World) -> None:
     an.presses("Chuyển").sees_not("Bình")
 
 
-@pytest.mark.parametrize("profile", ["web"], indirect=True)
+@pytest.mark.parametrize("ground", ["web"], indirect=True)
 def test_who_takes_a_chat_over_sees_nothing_of_the_one_before(world: World) -> None:
     an = world.citizen().joins(name="Lê Thị An", phone="0912345678")
     binh = world.citizen().joins(name="Trần Văn Bình")

@@ -206,7 +206,7 @@ def test_a_group_chosen_just_before_the_decision_is_refused_after_it(world: Worl
 # ------------------------------------------------------------------------------------------ erasing
 
 
-@pytest.mark.parametrize("profile", ["full", "plain", "web"], indirect=True)
+@pytest.mark.parametrize("ground", ["full", "plain", "web"], indirect=True)
 def test_after_a_refusal_only_the_claims_and_the_farewell_are_left(world: World) -> None:
     before = everything(world)
     citizen = world.citizen().opens(HONG_GAI).presses("yes").types("/dulieu").presses("back").presses("refuse")
@@ -216,7 +216,7 @@ def test_after_a_refusal_only_the_claims_and_the_farewell_are_left(world: World)
     assert farewell["contact_id"] is None and "không có thông tin nào" in farewell["body"]
 
 
-@pytest.mark.parametrize("profile", ["full", "plain", "web"], indirect=True)
+@pytest.mark.parametrize("ground", ["full", "plain", "web"], indirect=True)
 @pytest.mark.parametrize("consented", [False, True])
 def test_a_stranger_erases_at_once(world: World, consented: bool) -> None:
     before = everything(world)
@@ -231,7 +231,7 @@ def test_a_stranger_erases_at_once(world: World, consented: bool) -> None:
     assert NAME not in json.dumps(after, ensure_ascii=False, default=str)
 
 
-@pytest.mark.parametrize("profile", ["full", "plain", "web"], indirect=True)
+@pytest.mark.parametrize("ground", ["full", "plain", "web"], indirect=True)
 @pytest.mark.parametrize("stage", [draft, submitted, returned, approved])
 def test_after_erasure_nothing_of_the_person_is_in_any_table(
     world: World, stage: Callable[[World, Chat], None]

@@ -7,13 +7,8 @@ No exception reaches a person, an event has one effect, and after each act the i
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
-import shutil
-from collections.abc import Callable
-from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
@@ -22,8 +17,8 @@ from dialogs.commands import BY_NAME
 from dialogs.model import FileRef, Opened, Pressed, Sent, Signal, Typed, Unsupported
 from dialogs.states import decode_state
 from storage import assessments, codes, conversations, events, evidence, units
-from storage.engine import open_engine
 from storage.recount import check
+from tests.dialogs.conftest import Worlds
 from tests.dialogs.test_arriving import answers_with_files, hands_in
 from tests.support.world import HONG_GAI, Chat, World
 
@@ -63,46 +58,30 @@ act = st.one_of(
 life = st.lists(st.tuples(st.integers(0, 4), act), min_size=5, max_size=60)
 
 
-@pytest.fixture
-def worlds(seeded_sqlite: Path, tmp_path: Path, profile: str) -> Callable[[], World]:
-    """Fresh worlds, as many as hypothesis wants."""
-    numbers = itertools.count()
-
-    def made() -> World:
-        path = tmp_path / f"world-{next(numbers)}.sqlite"
-        shutil.copyfile(seeded_sqlite, path)
-        return World(open_engine(f"sqlite:///{path}"), profile, rescues=True)
-
-    return made
-
-
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(life=life)
-def test_nothing_that_people_do_breaks_anything(
-    worlds: Callable[[], World], life: list[tuple[int, tuple[str, object]]]
-) -> None:
-    world = worlds()
-    with world.write() as conn:
-        units.add_association_unit(conn, "06685", "Chi hội khu 3", "chi_hoi", "test", world.now)
-    chats = [
-        world.citizen().opens(),
-        world.citizen().joins(),
-        world.citizen().joins(name="Lê Thị Na", form="anh_chi", group="can_bo").presses("start"),
-        world.officer(),
-        world.officer("22", "supervisor", "Lê Quang Bình"),
-    ]
-    code = chats[1].submits("kha")
-    hands_in(answers_with_files(chats[2]))
-    claimed = {(chat.address, number) for chat in chats for number in range(1, chat.acts + 1)}
-    for who, (what, detail) in life:
-        chat = chats[who]
-        note(f"{who} {what} {detail!r}")
-        repeated = _do(world, chat, what, detail, code)
-        if not repeated and what not in ("time", "fetch", "lose"):
-            claimed.add((chat.address, chat.acts))
-        _invariants(world, chat, claimed)
-    world.engine.dispose()
-    Path(world.engine.url.database or "").unlink()
+def test_nothing_that_people_do_breaks_anything(worlds: Worlds, life: list[tuple[int, tuple[str, object]]]) -> None:
+    with worlds() as world:
+        world.rescues = True
+        with world.write() as conn:
+            units.add_association_unit(conn, "06685", "Chi hội khu 3", "chi_hoi", "test", world.now)
+        chats = [
+            world.citizen().opens(),
+            world.citizen().joins(),
+            world.citizen().joins(name="Lê Thị Na", form="anh_chi", group="can_bo").presses("start"),
+            world.officer(),
+            world.officer("22", "supervisor", "Lê Quang Bình"),
+        ]
+        code = chats[1].submits("kha")
+        hands_in(answers_with_files(chats[2]))
+        claimed = {(chat.address, number) for chat in chats for number in range(1, chat.acts + 1)}
+        for who, (what, detail) in life:
+            chat = chats[who]
+            note(f"{who} {what} {detail!r}")
+            repeated = _do(world, chat, what, detail, code)
+            if not repeated and what not in ("time", "fetch", "lose"):
+                claimed.add((chat.address, chat.acts))
+            _invariants(world, chat, claimed)
 
 
 def _do(world: World, chat: Chat, what: str, detail: object, code: str) -> bool:

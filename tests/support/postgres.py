@@ -59,10 +59,11 @@ class Server:
         return psycopg.connect(host=str(self.folder), user="postgres", dbname="postgres", autocommit=True)
 
     @contextmanager
-    def database(self) -> Iterator[str]:
-        """The address of a fresh, empty database, dropped afterwards whoever is still connected."""
+    def database(self, template: str = "template0") -> Iterator[str]:
+        """The address of a fresh database, dropped afterwards whoever is still connected: empty, or a copy of
+        *template*, the name or the address of one that nobody is connected to."""
         name = f"hoctap_{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template.partition('@/')[2].partition('?')[0] or template}")
         try:
             yield self.url(name)
         finally:
