@@ -11,7 +11,7 @@ from storage.albums import albums
 from storage.assessments import answer_history, answers, registrations
 from storage.base import Connection, Prepared
 from storage.conversations import conversations, drop_fleeting, messages
-from storage.evidence import evidence as pieces
+from storage.identity import identities
 from storage.officers import officer_contacts
 from storage.outbox import outbox
 from storage.people import PersonRow, consents, contact_person, contacts, contacts_of, people, resume_cards
@@ -56,7 +56,6 @@ _ERASE_ASSESSMENT = (
     _REVIEW_QUESTIONS,
     _by(reviews, "assessment_id"),
     _by(albums, "assessment_id"),
-    _by(pieces, "assessment_id"),  # and with them what is still on its way
     _by(answer_history, "assessment_id"),
     _by(answers, "assessment_id"),
     _by(assessments.assessments, "id"),
@@ -66,6 +65,7 @@ _LEAVE_PERSON = Prepared(
 )
 _ERASE_PERSON = (
     _LEAVE_PERSON,
+    _by(identities, "person_id"),  # whoever stated the same number is no double any more
     _by(registrations, "person_id"),
     _by(resume_cards, "person_id"),
     _by(consents, "person_id"),
@@ -74,11 +74,11 @@ _ERASE_PERSON = (
 )
 
 
-def forget_contact(conn: Connection, contact_id: int) -> None:
+def forget_contact(conn: Connection, contact_id: int, now: datetime) -> None:
     """Everything that hangs on a contact, and the contact. What stays: the event's claim (ids only)."""
     address = _ADDRESS.value(conn, contact=contact_id)
     evidence.forget_arrivals(conn, contact_id)
-    evidence.forget_uploads(conn, contact_id)
+    evidence.forget_uploads(conn, contact_id, now)
     jobs.forget(conn, contact_id)
     if address is not None:
         events.forget(conn, address)
@@ -105,6 +105,7 @@ def erase_person(conn: Connection, person: PersonRow, actor: str, now: datetime)
             why="erase",
             now=now,
         )
+        evidence.remove_all(conn, row.id, now)  # and with them what is still on its way
         for statement in _ERASE_ASSESSMENT:
             statement.run(conn, key=row.id)
     held = contacts_of(conn, person.id)
@@ -116,7 +117,7 @@ def erase_person(conn: Connection, person: PersonRow, actor: str, now: datetime)
             kept.append(contact.contact_id)
             for statement in _ERASE_CHAT:
                 statement.run(conn, key=contact.contact_id)
-            evidence.forget_uploads(conn, contact.contact_id)
+            evidence.forget_uploads(conn, contact.contact_id, now)
             jobs.forget(conn, contact.contact_id)
             events.forget(conn, contact.address)
     drop_fleeting(conn)  # an officer may have the dossier open
@@ -124,5 +125,5 @@ def erase_person(conn: Connection, person: PersonRow, actor: str, now: datetime)
         statement.run(conn, key=person.id)
     for contact in held:
         if contact.contact_id not in kept:
-            forget_contact(conn, contact.contact_id)
+            forget_contact(conn, contact.contact_id, now)
     audit.write(conn, actor, "person.erase", f"person:{person.id}", now, person.unit_id)

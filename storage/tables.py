@@ -8,8 +8,10 @@ from storage import (
     audit,
     conversations,
     counters,
+    deletions,
     events,
     evidence,
+    identity,
     jobs,
     officers,
     outbox,
@@ -19,12 +21,13 @@ from storage import (
     sent_files,
     shown,
     units,
+    unsaid,
 )
 from storage.base import metadata
 
 __all__ = ["AGGREGATES", "metadata"]
 
 AGGREGATES = (
-    units, seasons, people, officers, assessments, evidence, albums, reviews, conversations, shown, outbox, sent_files,
-    jobs, events, counters, audit,
+    units, seasons, people, officers, assessments, evidence, deletions, albums, reviews, conversations, shown, outbox, sent_files,
+    jobs, events, counters, audit, identity, unsaid,
 )  # fmt: skip

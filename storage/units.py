@@ -160,13 +160,15 @@ class Successor:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings in force at a unit, its own or inherited. ``service_days``: working days until an answer."""
+    """The settings in force at a unit, its own or inherited. ``service_days``: working days until an answer;
+    ``id_number``: whether the personal id number is asked for (``no``, ``ask``, ``require``)."""
 
     controller: str | None = None
     contact_name: str | None = None
     contact_phone: str | None = None
     service_days: int | None = None
     min_age: int = 18
+    id_number: str = "no"
 
 
 @dataclass(frozen=True, slots=True)
@@ -646,15 +648,17 @@ _SETTINGS_ON = Prepared(
 
 _TEXTS: Final = {"controller": 200, "contact_name": 120, "contact_phone": 24}  # longest, in characters
 _NUMBERS: Final = {"service_days": (1, 60), "min_age": (15, 100)}
-SETTING_KEYS: Final = (*_TEXTS, *_NUMBERS)
+_CHOICES: Final = {"id_number": ("no", "ask", "require")}
+SETTING_KEYS: Final = (*_TEXTS, *_NUMBERS, *_CHOICES)
 
 
 def set_setting(conn: Connection, code: str, key: str, value: str | int | None, by: str, now: datetime) -> None:
-    """Set ``controller``, ``contact_name``, ``contact_phone``, ``service_days`` (1 to 60) or ``min_age`` (15 to 100).
+    """Set ``controller``, ``contact_name``, ``contact_phone``, ``service_days`` (1 to 60), ``min_age`` (15 to 100)
+    or ``id_number`` (``no``, ``ask``, ``require``).
 
     It holds for the unit and all below that have none of their own. ``None`` or an empty text takes the unit's own
     away, so that it inherits again. Refusals: ``unit_unknown`` (code), ``setting_unknown`` (key, keys),
-    ``setting_wrong`` (key; low, high for numbers; max for texts).
+    ``setting_wrong`` (key; low, high for numbers; max for texts; choices).
     """
     unit = _of_today(conn, code)
     text = _checked(key, value)
@@ -687,6 +691,10 @@ def _checked(key: str, value: str | int | None) -> str | None:
         if not re.fullmatch("[0-9]{1,4}", text) or not low <= int(text) <= high:
             raise Refused("setting_wrong", key=key, low=low, high=high)
         return str(int(text))
+    if key in _CHOICES:
+        if text not in _CHOICES[key]:
+            raise Refused("setting_wrong", key=key, choices=_CHOICES[key])
+        return text
     phone = key != "contact_phone" or (
         re.fullmatch("[0-9 +().-]+", text) and 3 <= len(re.sub("[^0-9]", "", text)) <= 15
     )

@@ -17,7 +17,7 @@ def sentence(refused: Refused) -> str:
     code = refused.code
     if code == "setting_wrong":
         kind = "phone" if facts["key"] == "contact_phone" else "text"
-        code = "setting_number" if "low" in facts else f"setting_{kind}"
+        code = "setting_number" if "low" in facts else "setting_choice" if "choices" in facts else f"setting_{kind}"
     if code in ("code_check", "code_wrong", "code_none"):
         facts = {"text": facts.get("text", "")}
     try:
