@@ -10,7 +10,7 @@ from dialogs import answering, handing_in, notices, places
 from dialogs.model import Choice, Screen
 from dialogs.states import Rules
 from locales import _
-from storage import assessments, conversations, evidence, units
+from storage import assessments, conversations, deletions, evidence, units
 from storage.assessments import AssessmentRow
 from storage.base import Connection, Refused
 from storage.evidence import ArrivalRow
@@ -37,7 +37,8 @@ def arrived(conn: Connection, arrival_id: int, fetched: Fetched, rules: Rules, n
     if found is None:
         return
     arrival, row = found
-    evidence.arrive(conn, arrival, fetched.key)
+    evidence.arrive(conn, arrival, fetched.key, now)
+    deletions.release(conn, fetched.key)
     chat = conversations.peek(conn, arrival.account, arrival.address)
     # The phone may be another person's by now: then only the dossier's own person and officers see the picture.
     if chat is not None and chat.person is not None and chat.person.id == row.person_id:

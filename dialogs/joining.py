@@ -346,7 +346,7 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
         case (AskConsent(), Pressed("refuse")) if turn.officer is not None:
             return Next(_somewhere(turn), _("join.refused"))  # an officer's contact stays an officer's
         case (AskConsent(), Pressed("refuse")):
-            erasure.forget_contact(turn.conn, turn.chat.contact_id)
+            erasure.forget_contact(turn.conn, turn.chat.contact_id, turn.now)
             return Next(state, farewell=Screen(_("join.refused"), title=_("join.refused_title")))
         case (AskName(unit), Pressed("back")):
             return Next(ConfirmUnit(unit))
@@ -461,7 +461,7 @@ def _switch(turn: Turn, person_id: int, made: str) -> Next:
         for row in outbox.waiting_for(conn, chat.account, chat.address, turn.now + timedelta(days=1)):
             if row.priority != outbox.ANSWER:
                 outbox.settle(conn, row.id, "cancelled")
-    evidence.forget_uploads(conn, chat.contact_id)
+    evidence.forget_uploads(conn, chat.contact_id, turn.now)
     conversations.hand_over(conn, chat.contact_id, person_id, turn.now)
     audit.write(conn, f"contact:{chat.contact_id}", "person.switch", f"person:{person_id}", turn.now)
     return Next(_somewhere(turn), _("turn.resumed"), reread=True)

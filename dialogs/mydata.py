@@ -396,7 +396,7 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
     """Corrections and erasure; the rest leads on."""
     match state, act:
         case (Stranger(), Pressed("forget")) if not view.officer:
-            erasure.forget_contact(turn.conn, turn.chat.contact_id)
+            erasure.forget_contact(turn.conn, turn.chat.contact_id, turn.now)
             return Next(state, farewell=_farewell())
         case ((Stranger(way_back) | MyData(way_back)), Pressed("back")):
             return detours.back(way_back)

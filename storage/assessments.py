@@ -403,14 +403,14 @@ def start(
         return row
     began = _pass(conn, row, "start", actor, now)
     if row.status == "withdrawn":
-        clear(conn, assessment_id)
+        clear(conn, assessment_id, now)
     _CRITERIA.run(conn, assessment=assessment_id, set_id=criteria_id, set_version=criteria_version)
     return began
 
 
-def clear(conn: Connection, assessment_id: int) -> None:
+def clear(conn: Connection, assessment_id: int, now: datetime) -> None:
     """Take away answers and evidence of an assessment; its history stays."""
-    evidence.remove_all(conn, assessment_id)
+    evidence.remove_all(conn, assessment_id, now)
     _CLEAR_ANSWERS.run(conn, assessment=assessment_id)
 
 
@@ -419,7 +419,7 @@ def start_again(conn: Connection, assessment_id: int, actor: str, now: datetime)
     row = locked(conn, assessment_id)
     if row.status != "draft":
         raise Refused("assessment_state", status=row.status, event="start_again")
-    clear(conn, assessment_id)
+    clear(conn, assessment_id, now)
     _HAND_IN.run(conn, assessment=assessment_id, now=None)
     audit.write(conn, actor, "assessment.start_again", f"assessment:{row.id}", now, row.unit_id)
     return replace(row, handed_in_at=None)
@@ -575,7 +575,7 @@ def remove_evidence(
     row = locked(conn, assessment_id)
     if not editable(row, answer_of(conn, assessment_id, indicator)):
         raise Refused("assessment_closed", status=row.status)
-    if evidence.remove(conn, assessment_id, piece_id):
+    if evidence.remove(conn, assessment_id, piece_id, now):
         remember(conn, assessment_id, indicator, None, None, "evidence", actor, now)
 
 
@@ -601,7 +601,7 @@ _LOST = Prepared(
 
 def lose_evidence(conn: Connection, row: evidence.ArrivalRow, now: datetime) -> None:
     """A picture on its way cannot be had: its piece goes. The caller holds the assessment's lock."""
-    if evidence.remove(conn, row.assessment_id, row.evidence_id):
+    if evidence.remove(conn, row.assessment_id, row.evidence_id, now):
         remember(conn, row.assessment_id, row.indicator, None, None, "lost", f"channel:{row.account}"[:32], now)
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
+from storage import deletions, sent_files
 from storage.base import BigId, Connection, Prepared, Refused, UtcTime, table_of
 
 PICTURE_KINDS = ("photo", "certificate")
@@ -211,9 +212,9 @@ _PUT = Prepared(
     .returning(evidence.c.id)
 )
 _DROP = Prepared(
-    sa.delete(evidence).where(
-        evidence.c.assessment_id == sa.bindparam("assessment"), evidence.c.id == sa.bindparam("piece")
-    )
+    sa.delete(evidence)
+    .where(evidence.c.assessment_id == sa.bindparam("assessment"), evidence.c.id == sa.bindparam("piece"))
+    .returning(evidence.c.key)
 )
 _SAME_ON_ITS_WAY = Prepared(
     sa.select(arrivals.c.id)
@@ -238,7 +239,9 @@ _EXPECT = Prepared(
         made_at=sa.bindparam("now"),
     )
 )
-_DROP_ALL = Prepared(sa.delete(evidence).where(evidence.c.assessment_id == sa.bindparam("assessment")))
+_DROP_ALL = Prepared(
+    sa.delete(evidence).where(evidence.c.assessment_id == sa.bindparam("assessment")).returning(evidence.c.key)
+)
 _DROP_THOSE_ARRIVING = Prepared(
     sa.delete(evidence).where(evidence.c.assessment_id == sa.bindparam("assessment"), evidence.c.status == "arriving")
 )
@@ -303,8 +306,8 @@ def add(
         return False
     elif sum(piece.kind in ("text", "link") for piece in there) >= MOST_TEXTS:
         raise Refused("evidence_full", most=MOST_TEXTS)
-    if key is not None:
-        _USE_UPLOAD.run(conn, contact=contact_id, blob=key)
+    if key is not None and _USE_UPLOAD.run(conn, contact=contact_id, blob=key) == 0:
+        raise Refused("evidence_foreign")  # it was deleted at this very moment
     state = "asked" if kind == "officer_confirmation" else "given" if held is None else "arriving"
     piece_id = _PUT.value(
         conn, assessment=assessment_id, of=indicator, sort=kind, blob=key, words=text[:TEXT_LIMIT], state=state, now=now
@@ -324,14 +327,20 @@ def add(
     return True
 
 
-def remove(conn: Connection, assessment_id: int, piece_id: int) -> bool:
-    """Take a piece away; ``False`` when it was not there. One on its way is not fetched any more."""
-    return _DROP.run(conn, assessment=assessment_id, piece=piece_id) == 1
+def remove(conn: Connection, assessment_id: int, piece_id: int, now: datetime) -> bool:
+    """Take a piece away; ``False`` when it was not there. One on its way is not fetched any more. A picture to which
+    nothing else refers is deleted after the commit."""
+    gone = _DROP.first(conn, assessment=assessment_id, piece=piece_id)
+    if gone is None:
+        return False
+    deletions.after(conn, [gone.key], now)
+    return True
 
 
-def remove_all(conn: Connection, assessment_id: int) -> None:
-    """Take every piece of an assessment away (start again, erasure). Pictures that nobody refers to are swept later."""
-    _DROP_ALL.run(conn, assessment=assessment_id)
+def remove_all(conn: Connection, assessment_id: int, now: datetime) -> None:
+    """Take every piece of an assessment away (start again, erasure), and after the commit the pictures to which
+    nothing else refers."""
+    deletions.after(conn, [row.key for row in _DROP_ALL.all(conn, assessment=assessment_id)], now)
 
 
 def remove_arriving(conn: Connection, assessment_id: int) -> None:
@@ -426,12 +435,12 @@ def put_off(conn: Connection, arrival_id: int, until: datetime) -> None:
     _PUT_OFF.run(conn, arrival=arrival_id, until=until)
 
 
-def arrive(conn: Connection, row: ArrivalRow, key: str) -> bool:
+def arrive(conn: Connection, row: ArrivalRow, key: str, now: datetime) -> bool:
     """The picture is in the blob store: its piece is given. ``False``: the same picture is beside that answer
     already, and this piece goes. The caller holds the assessment's lock and has read *row* under it."""
     _ARRIVED.run(conn, arrival=row.id)
     if _SAME_PICTURE.first(conn, assessment=row.assessment_id, of=row.indicator, blob=key) is not None:
-        remove(conn, row.assessment_id, row.evidence_id)
+        remove(conn, row.assessment_id, row.evidence_id, now)
         return False
     _GIVE.run(conn, piece=row.evidence_id, blob=key)
     return True
@@ -462,13 +471,38 @@ def assessments_with(conn: Connection, key: str) -> list[int]:
     return [row.assessment_id for row in _WHO_SEES.all(conn, blob=key)]
 
 
-_FORGET_UPLOADS = Prepared(sa.delete(uploads).where(uploads.c.contact_id == sa.bindparam("contact")))
+_FORGET_UPLOADS = Prepared(
+    sa.delete(uploads).where(uploads.c.contact_id == sa.bindparam("contact")).returning(uploads.c.key)
+)
 
 
-def forget_uploads(conn: Connection, contact_id: int) -> None:
-    """The contact is going: its uploads are nobody's now (their files go with the next sweep, if nothing refers to
-    them)."""
-    _FORGET_UPLOADS.run(conn, contact=contact_id)
+def forget_uploads(conn: Connection, contact_id: int, now: datetime) -> None:
+    """The contact is going: its uploads are nobody's now, and go after the commit where nothing else refers to them."""
+    deletions.after(conn, [row.key for row in _FORGET_UPLOADS.all(conn, contact=contact_id)], now)
+
+
+# ------------------------------------------------------------------------------------------ what refers to a blob
+
+
+def _references() -> sa.CompoundSelect[tuple[str]]:
+    """The key of every reference: a piece of evidence, an upload not yet used, a chart that a history shows.
+
+    One statement, hence one view: between two an upload could become evidence and be seen as neither.
+    """
+    live = sa.or_(uploads.c.used.is_(False), uploads.c.width == 0)
+    return sa.union_all(
+        sa.select(evidence.c.key).where(evidence.c.key.is_not(None)),
+        sa.select(uploads.c.key).where(live),
+    )
+
+
+_REFERENCES = _references().subquery("found")
+
+
+def references(conn: Connection, key: str) -> int:
+    """How many pieces, unused uploads and charts refer to a blob."""
+    query = sa.select(sa.func.count()).select_from(_REFERENCES).where(_REFERENCES.c.key == key)
+    return int(conn.execute(query).scalar_one())
 
 
 def referenced(conn: Connection, keys: list[str]) -> set[str]:
@@ -476,21 +510,61 @@ def referenced(conn: Connection, keys: list[str]) -> set[str]:
     found: set[str] = set()
     for start in range(0, len(keys), 500):
         part = keys[start : start + 500]
-        found.update(conn.execute(sa.select(evidence.c.key).where(evidence.c.key.in_(part)).distinct()).scalars())
-        found.update(
-            conn.execute(
-                sa.select(uploads.c.key)
-                .where(uploads.c.key.in_(part), sa.or_(uploads.c.used.is_(False), uploads.c.width == 0))
-                .distinct()
-            ).scalars()
-        )
+        found.update(conn.execute(sa.select(_REFERENCES.c.key).where(_REFERENCES.c.key.in_(part))).scalars())
     return found
 
 
-_UNUSED_UPLOADS = Prepared(sa.delete(uploads).where(uploads.c.at < sa.bindparam("before"), sa.text("not used")))
-_OLD_CHARTS = Prepared(sa.delete(uploads).where(uploads.c.at < sa.bindparam("before"), uploads.c.width == 0))
+def all_references(conn: Connection) -> list[str]:
+    """Every key that is referred to, once, in order."""
+    return list(conn.execute(sa.select(_REFERENCES.c.key).distinct().order_by(_REFERENCES.c.key)).scalars())
 
 
-def purge_uploads(conn: Connection, before: datetime, charts_before: datetime) -> int:
-    """Forget uploads that never became evidence, and charts older than the histories that showed them."""
-    return _UNUSED_UPLOADS.run(conn, before=before) + _OLD_CHARTS.run(conn, before=charts_before)
+def claim_deletions(conn: Connection, now: datetime, most: int = 20) -> list[str]:
+    """Blobs that are due and to which nothing refers: the caller deletes them from the store once this is committed,
+    then tells :func:`storage.deletions.settle` or :func:`storage.deletions.put_off`.
+
+    What is referred to after all is kept, and its row goes.
+    """
+    rows = deletions.deletions
+    due = list(
+        conn.execute(
+            sa.select(rows.c.key)
+            .where(rows.c.not_before <= now)
+            .order_by(rows.c.not_before, rows.c.key)
+            .limit(most)
+            .with_for_update(skip_locked=True)
+        ).scalars()
+    )
+    if not due:
+        return []
+    # A used upload can become evidence once more (:func:`add` writes its row first): whoever is about to, goes first.
+    conn.execute(sa.select(uploads.c.key).where(uploads.c.key.in_(due)).with_for_update()).all()
+    kept = referenced(conn, due)
+    gone = [key for key in due if key not in kept]
+    if kept:
+        conn.execute(sa.delete(rows).where(rows.c.key.in_(kept)))
+    if gone:
+        conn.execute(sa.delete(uploads).where(uploads.c.key.in_(gone)))
+        sent_files.forget(conn, gone)  # a name at a channel must not outlive the picture
+        conn.execute(
+            sa.update(rows)
+            .where(rows.c.key.in_(gone))
+            .values(claimed=True, attempts=rows.c.attempts + 1, not_before=now + deletions.CLAIM)
+        )
+    return gone
+
+
+_UNUSED_UPLOADS = Prepared(
+    sa.delete(uploads).where(uploads.c.at < sa.bindparam("before"), sa.text("not used")).returning(uploads.c.key)
+)
+_OLD_CHARTS = Prepared(
+    sa.delete(uploads).where(uploads.c.at < sa.bindparam("before"), uploads.c.width == 0).returning(uploads.c.key)
+)
+
+
+def purge_uploads(conn: Connection, before: datetime, charts_before: datetime, now: datetime) -> int:
+    """Forget uploads that never became evidence, and charts older than the histories that showed them; how many."""
+    gone = [row.key for row in _UNUSED_UPLOADS.all(conn, before=before)]
+    gone.extend(row.key for row in _OLD_CHARTS.all(conn, before=charts_before))
+    deletions.after(conn, gone, now)
+    return len(gone)

@@ -30,12 +30,14 @@ def tidy(conn: Connection, keep: Keep, now: datetime) -> bool:
     provisional = people.stale_provisional(conn, now)
     unjoined = conversations.unjoined(conn, now - timedelta(days=keep.unjoined_days))
     for contact_id in (*provisional, *unjoined):  # joining was never finished: what was said of it goes
-        erasure.forget_contact(conn, contact_id)
+        erasure.forget_contact(conn, contact_id, now)
     conversations.purge_claims(conn, now - timedelta(days=keep.claims_days))
     conversations.purge_messages(conn, now - timedelta(days=keep.history_days))
     outbox.purge(conn, now - timedelta(days=keep.outbox_days))
     events.purge(conn, now - timedelta(days=keep.failed_days))
-    evidence.purge_uploads(conn, now - timedelta(hours=keep.uploads_hours), now - timedelta(days=keep.history_days))
+    evidence.purge_uploads(
+        conn, now - timedelta(hours=keep.uploads_hours), now - timedelta(days=keep.history_days), now
+    )
     albums.purge(conn, now - timedelta(hours=keep.albums_hours))
     jobs.purge(conn, now - timedelta(days=keep.outbox_days))
     return len(provisional) + len(unjoined) >= 200

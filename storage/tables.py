@@ -28,6 +28,6 @@ from storage.base import metadata
 __all__ = ["AGGREGATES", "metadata"]
 
 AGGREGATES = (
-    units, seasons, people, officers, assessments, evidence, deletions, albums, reviews, conversations, shown, outbox, sent_files,
-    jobs, events, counters, audit, identity, unsaid,
+    units, seasons, people, officers, assessments, evidence, deletions, albums, reviews, conversations, shown, outbox,
+    sent_files, jobs, events, counters, audit, identity, unsaid,
 )  # fmt: skip

@@ -61,7 +61,7 @@ def test_a_picture_by_reference_arrives_and_is_given_with_its_caption(database: 
         assert (row.reference, row.size, row.attempts, row.made_at) == ("ref-a", 1000, 0, NOW)
         assert "ref-a" not in repr(row)
         assert due(conn, "telegram:ha_noi") == []
-        assert evidence.arrive(conn, row, "k" * 64)
+        assert evidence.arrive(conn, row, "k" * 64, NOW)
         (piece,) = evidence.all_of(conn, mine.id)
         assert (piece.status, piece.key, piece.text) == ("given", "k" * 64, "Lớp học")
         assert evidence.arrival(conn, row.id) is None
@@ -75,11 +75,11 @@ def test_the_same_file_twice_is_one_piece_on_its_way_and_when_it_is_here(databas
         assert not sends(conn, mine, "a")
         assert sends(conn, mine, "a", "B1"), "beside another answer it is another piece"
         first, beside_another = due(conn)
-        assert evidence.arrive(conn, first, "k1")
+        assert evidence.arrive(conn, first, "k1", NOW)
         assert sends(conn, mine, "a")
         (again,) = (row for row in due(conn) if row.indicator == "B2")
-        assert not evidence.arrive(conn, again, "k1")
-        assert evidence.arrive(conn, beside_another, "k1")
+        assert not evidence.arrive(conn, again, "k1", NOW)
+        assert evidence.arrive(conn, beside_another, "k1", NOW)
         assert [(each.indicator, each.key) for each in evidence.all_of(conn, mine.id)] == [("B2", "k1"), ("B1", "k1")]
         assert due(conn) == []
 
@@ -169,7 +169,7 @@ def test_a_forgotten_contact_takes_along_what_hangs_on_it(database: sa.Engine) -
         albums.refuse(conn, mine.contact, "other", NOW)
         shown.keep(conn, ACCOUNT, mine.address, shown.Shown(3, 10))
         conn.execute(sa.delete(people.contact_person))
-        erasure.forget_contact(conn, mine.contact)
+        erasure.forget_contact(conn, mine.contact, NOW)
         for table in (evidence.evidence, evidence.arrivals, albums.albums, shown.shown):
             assert conn.execute(sa.select(sa.func.count()).select_from(table)).scalar() == 0, table.name
 

@@ -103,10 +103,10 @@ def test_uploads_are_forgotten_unless_they_became_evidence(database: sa.Engine) 
         keys = ["a" * 64, "b" * 64, "c" * 64]
         assert evidence.referenced(conn, keys) == set(keys)
         later = NOW + timedelta(days=2)
-        assert evidence.purge_uploads(conn, later, NOW - timedelta(days=180)) == 1
+        assert evidence.purge_uploads(conn, later, NOW - timedelta(days=180), later) == 1
         assert evidence.referenced(conn, keys) == {"a" * 64, "c" * 64}
-        assert evidence.purge_uploads(conn, later, later) == 1
-        evidence.remove_all(conn, row.id)
+        assert evidence.purge_uploads(conn, later, later, later) == 1
+        evidence.remove_all(conn, row.id, later)
         assert evidence.referenced(conn, keys) == set()
 
 
