@@ -16,6 +16,8 @@ from storage import (
     officers,
     outbox,
     people,
+    privacy,
+    removed,
     reviews,
     seasons,
     sent_files,
@@ -30,4 +32,5 @@ __all__ = ["AGGREGATES", "metadata"]
 AGGREGATES = (
     units, seasons, people, officers, assessments, evidence, deletions, albums, reviews, conversations, shown, outbox,
     sent_files, jobs, events, counters, audit, identity, unsaid,
+    privacy, removed,
 )  # fmt: skip
