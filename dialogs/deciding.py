@@ -431,8 +431,10 @@ def _take_done(turn: Turn, view: Done, act: Act) -> Next:
 
 def take_back(turn: Turn, review_id: int) -> Next:
     """Undo a decision and stop its notices. Raises ``Refused("undo_over")``."""
-    row = reviews.undo(turn.conn, waiting.officer_of(turn), review_id, turn.now)
+    officer = waiting.officer_of(turn)
+    row = reviews.undo(turn.conn, officer, review_id, turn.now)
     outbox.cancel(turn.conn, reviews.topic(review_id))
+    reviews.opened(turn.conn, officer, row, turn.now)  # it is on the screen again
     return Next(Dossier(row.id, row.version), _("review.undone", code=row.code))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -46,3 +48,102 @@ def write(
     """Append a line. Details hold ids and codes, never names, texts or numbers of people."""
     more = json.dumps(details, ensure_ascii=False) if details else None
     _WRITE.run(conn, now=now, by=actor, deed=action, what=subject, unit=unit_id, more=more)
+
+
+# ------------------------------------------------------------------------------------------ reads
+
+READ, PICTURE = "dossier.read", "picture.read"
+_NEWEST = Prepared(
+    sa.select(sa.func.max(audit.c.id)).where(
+        audit.c.subject == sa.bindparam("what"),
+        audit.c.actor == sa.bindparam("by"),
+        audit.c.action == sa.bindparam("deed"),
+    )
+)
+_NEWEST_PICTURE = Prepared(
+    sa.select(sa.func.max(audit.c.id)).where(
+        audit.c.subject == sa.bindparam("what"),
+        audit.c.actor == sa.bindparam("by"),
+        audit.c.action == PICTURE,
+        audit.c.details == sa.bindparam("more"),
+    )
+)
+
+
+def picture_read(
+    conn: Connection, officer_id: int, assessment_id: int, piece_id: int, unit_id: int, now: datetime
+) -> bool:
+    """An officer's browser fetched a picture: written down once for each opening of its dossier; was it now?
+
+    A browser may ask for the same picture again and again while the dossier is open (``no-store``).
+    """
+    who, what, more = f"officer:{officer_id}", f"assessment:{assessment_id}", json.dumps({"piece": piece_id})
+    last = _NEWEST_PICTURE.value(conn, what=what, by=who, more=more)
+    if last is not None and last > (_NEWEST.value(conn, what=what, by=who, deed=READ) or 0):
+        return False
+    _WRITE.run(conn, now=now, by=who, deed=PICTURE, what=what, unit=unit_id, more=more)
+    return True
+
+
+_units = sa.table("units", sa.column("id"), sa.column("path"))  # that module writes this trail, so it is not imported
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """A line of the trail as found."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    unit_id: int | None
+    details: dict[str, Any]
+
+
+def listing(
+    conn: Connection,
+    *,
+    actors: Collection[str] = (),
+    subjects: Collection[str] = (),
+    below: tuple[str, str] | None = None,
+    since: datetime | None = None,
+    most: int = 1_000,
+) -> list[Deed]:
+    """The newest deeds by one of *actors* or done to one of *subjects* (both empty: all), at a unit whose path
+    lies in a range (:func:`storage.units.bounds`; ``None``: anywhere), since a moment; the newest last, at most
+    *most*."""
+    query = sa.select(
+        audit.c.id, audit.c.at, audit.c.actor, audit.c.action, audit.c.subject, audit.c.unit_id, audit.c.details
+    )
+    if actors or subjects:
+        query = query.where(sa.or_(audit.c.actor.in_(actors), audit.c.subject.in_(subjects)))
+    if below is not None:
+        low, high = below
+        query = query.where(
+            audit.c.unit_id.in_(sa.select(_units.c.id).where(_units.c.path >= low, _units.c.path < high))
+        )
+    if since is not None:
+        query = query.where(audit.c.at >= since)
+    rows = conn.execute(query.order_by(audit.c.id.desc()).limit(most)).all()
+    return [Deed(*row[:6], json.loads(row.details) if row.details else {}) for row in reversed(rows)]
+
+
+# An officer's own dossier is known by these for as long as both are there (storage.officers.is_own).
+_FOR_EVER = ("officer.self",)
+
+
+def older_than(conn: Connection, before: datetime, most: int) -> list[tuple[int, int | None]]:
+    """Lines older than a moment that may go: (id, unit id), oldest first."""
+    query = (
+        sa.select(audit.c.id, audit.c.unit_id)
+        .where(audit.c.at < before, audit.c.action.not_in(_FOR_EVER))
+        .order_by(audit.c.at, audit.c.id)
+        .limit(most)
+    )
+    return [(row.id, row.unit_id) for row in conn.execute(query)]
+
+
+def drop(conn: Connection, ids: list[int]) -> None:
+    """Forget these lines."""
+    conn.execute(sa.delete(audit).where(audit.c.id.in_(ids)))

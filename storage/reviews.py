@@ -194,7 +194,7 @@ def opened(conn: Connection, officer: OfficerRow, row: AssessmentRow, now: datet
     may_see(conn, officer, row)
     if row.status == "submitted":
         assessments.opened(conn, row.id, now)
-    audit.write(conn, f"officer:{officer.id}", "assessment.read", f"assessment:{row.id}", now, row.unit_id)
+    audit.write(conn, f"officer:{officer.id}", audit.READ, f"assessment:{row.id}", now, row.unit_id)
 
 
 # ------------------------------------------------------------------------------------------ deciding

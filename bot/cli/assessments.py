@@ -87,7 +87,7 @@ def show(
         unit = units.by_id(conn, row.unit_id)
         person = people.person(conn, row.person_id)
         decisions = reviews.all_of(conn, row.id)
-        audit.write(conn, "cli", "assessment.read", f"assessment:{row.id}", now(), row.unit_id)
+        audit.write(conn, "cli", audit.READ, f"assessment:{row.id}", now(), row.unit_id)
         place = place_of(conn, unit) if unit else ""
     facts = {
         **_facts(row, unit),

@@ -400,7 +400,7 @@ def test_assessments_are_listed_and_shown(cli: Cli, world: World) -> None:
     assert ran.json["total"] == sum(answer["points"] for answer in ran.json["answers"])
     assert code in cli("assessments", "show", code).out
     with world.read() as conn:
-        read = sa.select(audit.c.actor).where(audit.c.action == "assessment.read")
+        read = sa.select(audit.c.actor).where(audit.c.action == "dossier.read")
         assert set(conn.execute(read).scalars()) == {"cli"}
     cli("assessments", "show", "HS-2026-22222").refused(1, "HS-2026-22222")
 

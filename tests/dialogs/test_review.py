@@ -150,7 +150,7 @@ def test_every_opening_is_written_down_and_a_look_again_is_not(world: World) -> 
 
     def reads() -> int:
         with world.read() as conn:
-            found = conn.execute(audit.audit.select().where(audit.audit.c.action == "assessment.read"))
+            found = conn.execute(audit.audit.select().where(audit.audit.c.action == "dossier.read"))
             return len(found.all())
 
     assert reads() == 1
