@@ -126,7 +126,10 @@ def listing(
     if since is not None:
         query = query.where(audit.c.at >= since)
     rows = conn.execute(query.order_by(audit.c.id.desc()).limit(most)).all()
-    return [Deed(*row[:6], json.loads(row.details) if row.details else {}) for row in reversed(rows)]
+    return [
+        Deed(row.id, row.at, row.actor, row.action, row.subject, row.unit_id, json.loads(row.details or "{}"))
+        for row in reversed(rows)
+    ]
 
 
 # An officer's own dossier is known by these for as long as both are there (storage.officers.is_own).

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from datetime import datetime
 
 import sqlalchemy as sa
 
-from storage import assessments, audit, counters, events, evidence, jobs, privacy, removed, unsaid
+from storage import assessments, audit, counters, desks, events, evidence, jobs, privacy, removed, unsaid
 from storage.albums import albums
-from storage.assessments import AssessmentRow, answer_history, answers, registrations
-from storage.base import Connection, Prepared, table_of
+from storage.assessments import answer_history, answers, registrations
+from storage.base import Connection, Prepared
 from storage.conversations import conversations, drop_fleeting, messages
-from storage.counters import ledger
 from storage.identity import identities
-from storage.officers import officer_contacts, officer_roles
+from storage.officers import officer_contacts
 from storage.outbox import outbox
 from storage.people import PersonRow, consents, contact_person, contacts, contacts_of, people, resume_cards
 from storage.reviews import returned_questions, reviews
 from storage.shown import shown
-from storage.units import Unit
-
-units = table_of(Unit)
 
 _ADDRESS = Prepared(sa.select(contacts.c.address).where(contacts.c.id == sa.bindparam("contact")))
 _IS_OFFICER = Prepared(
@@ -85,7 +79,7 @@ _ERASE_PERSON = (
     _by(people, "id"),
 )
 
-
+_others = consents.alias("others")
 # A browser that was left ("Không phải tôi"): a husk that only proves when this person consented.
 _HUSKS = Prepared(
     sa.select(consents.c.contact_id)
@@ -95,23 +89,15 @@ _HUSKS = Prepared(
         ~sa.exists(
             sa.select(officer_contacts.c.officer_id).where(officer_contacts.c.contact_id == consents.c.contact_id)
         ),
+        ~sa.exists(
+            sa.select(_others.c.id).where(
+                _others.c.contact_id == consents.c.contact_id, _others.c.person_id != sa.bindparam("person")
+            )
+        ),
     )
     .distinct()
 )
 _SHOWN = Prepared(sa.select(shown.c.message_id, shown.c.beside).where(shown.c.contact_id == sa.bindparam("contact")))
-_REVIEWS = Prepared(sa.select(reviews.c.id).where(reviews.c.assessment_id == sa.bindparam("assessment")))
-_PLACES = Prepared(
-    sa.select(units.c.path)
-    .select_from(ledger.join(units, units.c.id == ledger.c.unit_id))
-    .where(ledger.c.assessment_id == sa.bindparam("assessment"))
-    .distinct()
-)
-_STRIP = Prepared(
-    sa.update(conversations)
-    .where(conversations.c.contact_id == sa.bindparam("contact"))
-    .values(state=sa.bindparam("stripped"))
-)
-_DROP_SHOWN = _by(shown, "contact_id")
 _FORGET_VISIT = (
     _by(messages, "contact_id"),
     _by(outbox, "contact_id"),
@@ -157,9 +143,11 @@ def erase_person(
     dossier. The audit trail, the ledger and the log of requests keep ids only. *speaking*: the contact that asks; its
     last message is not taken away at the channel, since the farewell takes its place.
     """
+    codes: list[str] = []
     for each in sorted(assessments.every_of_person(conn, person.id), key=lambda found: found.id):
         row = assessments.locked(conn, each.id)  # an officer may be deciding it at this moment
-        _forget_at_desks(conn, row, person, now)
+        codes.append(row.code)
+        desks.clear(conn, row, person.name, now)
         counters.shift(
             conn,
             assessment_id=row.id,
@@ -189,7 +177,7 @@ def erase_person(
             jobs.forget(conn, contact.contact_id)
             events.forget(conn, contact.address)
     drop_fleeting(conn)  # an officer may have the dossier open
-    events.forget_words(conn, (person.name,))
+    events.forget_words(conn, (person.name, *codes))
     privacy.forget_person(conn, person.id, now)
     for statement in _ERASE_PERSON:
         statement.run(conn, key=person.id)
@@ -206,66 +194,3 @@ def _unsay_shown(
     if row is not None:
         beside = [int(each) for each in row.beside.split(",") if each]
         unsaid.unsay(conn, account, address, [*beside, *(() if speaking else (row.message_id,))], now)
-
-
-# ------------------------------------------------------------------------------------------ at the officers' desks
-
-
-def _forget_at_desks(conn: Connection, row: AssessmentRow, person: PersonRow, now: datetime) -> None:
-    """What officers' chats hold of a dossier: the message that shows it, notices that name it, reasons half written."""
-    reviewed = {found.id for found in _REVIEWS.all(conn, assessment=row.id)}
-    for desk in _desks(conn, row):
-        state = _read(desk.state)
-        here = state.get("assessment") == row.id or (state.get("review") or 0) in reviewed
-        if desk.protected and (here or _names(desk.body, state, (person.name, row.code))):
-            _unsay_shown(conn, desk.contact_id, desk.account, desk.address, now)
-            _DROP_SHOWN.run(conn, key=desk.contact_id)
-        if here and state.keys() & {"reason", "reasons"}:  # the rest stays: it leads to "the dossier is gone"
-            stripped = {name: value for name, value in state.items() if name not in ("reason", "reasons")}
-            _STRIP.run(conn, contact=desk.contact_id, stripped=json.dumps(stripped, ensure_ascii=False))
-        for table in (outbox, messages):
-            conn.execute(sa.delete(table).where(table.c.contact_id == desk.contact_id, table.c.body.contains(row.code)))
-    events.forget_words(conn, (row.code,))
-
-
-def _desks(conn: Connection, row: AssessmentRow) -> list[sa.Row[tuple[object, ...]]]:
-    """The chats of all officers with a role, also one that ended, where the dossier has been or above."""
-    paths = {found.path for found in _PLACES.all(conn, assessment=row.id)}
-    above = sorted({each for path in paths for each in counters.ancestry(path)})
-    query = (
-        sa.select(
-            contacts.c.id.label("contact_id"),
-            contacts.c.account,
-            contacts.c.address,
-            conversations.c.state,
-            sa.func.coalesce(shown.c.protected, sa.false()).label("protected"),
-            outbox.c.body,
-        )
-        .select_from(
-            officer_roles.join(units, units.c.id == officer_roles.c.unit_id)
-            .join(officer_contacts, officer_contacts.c.officer_id == officer_roles.c.officer_id)
-            .join(contacts, contacts.c.id == officer_contacts.c.contact_id)
-            .join(conversations, conversations.c.contact_id == contacts.c.id)
-            .outerjoin(shown, shown.c.contact_id == contacts.c.id)
-            .outerjoin(outbox, outbox.c.id == shown.c.outbox_id)
-        )
-        .where(units.c.path.in_(above))
-        .distinct()
-        .order_by(contacts.c.id)
-    )
-    return list(conn.execute(query))
-
-
-def _read(state: str) -> dict[str, object]:
-    try:
-        found = json.loads(state)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _names(body: str | None, state: dict[str, object], words: Iterable[str]) -> bool:
-    """Does the screen name one of these? One that is not kept any more may, where it was a queue."""
-    if not body:
-        return str(state.get("is", "")).endswith(".Queue")
-    return any(json.dumps(word, ensure_ascii=False)[1:-1] in body for word in words)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
@@ -260,7 +261,7 @@ def log(conn: Connection, since: datetime | None = None, most: int = 1_000) -> l
     return list(reversed(_listed(conn, query.order_by(privacy_requests.c.id.desc()).limit(most))))
 
 
-def _listed(conn: Connection, query: sa.Select[tuple[object, ...]]) -> list[Listed]:
+def _listed(conn: Connection, query: sa.Select[Any]) -> list[Listed]:
     width = len(_COLUMNS)
     return [Listed(RequestRow(*row[:width]), *row[width:]) for row in conn.execute(query)]
 

@@ -1,0 +1,153 @@
+"""Officers' desks (bàn xét): which chats of officers may show a dossier, and taking it away there.
+
+An officer's chat belongs to the officer; when a citizen's data goes, what shows it there has to go as well.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from storage import counters, unsaid
+from storage.assessments import AssessmentRow
+from storage.base import Connection, Prepared, table_of
+from storage.conversations import conversations, messages
+from storage.counters import ledger
+from storage.officers import officer_contacts, officer_roles
+from storage.outbox import outbox
+from storage.people import contacts
+from storage.reviews import reviews
+from storage.shown import shown
+from storage.units import Unit
+
+units = table_of(Unit)
+
+_WORDS = frozenset({"reason", "reasons"})  # what an officer has typed of a dossier, in the state of their chat
+_PLACES = Prepared(
+    sa.select(units.c.path)
+    .select_from(ledger.join(units, units.c.id == ledger.c.unit_id))
+    .where(ledger.c.assessment_id == sa.bindparam("assessment"))
+    .distinct()
+)
+_REVIEWS = Prepared(sa.select(reviews.c.id).where(reviews.c.assessment_id == sa.bindparam("assessment")))
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A chat of an officer: the state it is in, the messages that show its screen (at channels that can delete them),
+    whether that screen is of other people's data, and the screen itself, if it is still kept."""
+
+    contact_id: int
+    account: str
+    address: str
+    state: dict[str, Any]
+    protected: bool
+    message_id: int
+    beside: tuple[int, ...]
+    body: str | None
+
+
+def over(conn: Connection, row: AssessmentRow) -> list[Desk]:
+    """The chats of all officers with a role, also one that has ended, where the dossier is or has been, or above."""
+    paths = {found.path for found in _PLACES.all(conn, assessment=row.id)}
+    above = sorted({each for path in paths for each in counters.ancestry(path)})
+    query = (
+        sa.select(
+            contacts.c.id,
+            contacts.c.account,
+            contacts.c.address,
+            conversations.c.state,
+            shown.c.protected,
+            shown.c.message_id,
+            shown.c.beside,
+            outbox.c.body,
+        )
+        .select_from(
+            officer_roles.join(units, units.c.id == officer_roles.c.unit_id)
+            .join(officer_contacts, officer_contacts.c.officer_id == officer_roles.c.officer_id)
+            .join(contacts, contacts.c.id == officer_contacts.c.contact_id)
+            .join(conversations, conversations.c.contact_id == contacts.c.id)
+            .outerjoin(shown, shown.c.contact_id == contacts.c.id)
+            .outerjoin(outbox, outbox.c.id == shown.c.outbox_id)
+        )
+        .where(units.c.path.in_(above))
+        .distinct()
+        .order_by(contacts.c.id)
+    )
+    return [
+        Desk(
+            found.id,
+            found.account,
+            found.address,
+            _read(found.state),
+            bool(found.protected),
+            found.message_id or 0,
+            tuple(int(each) for each in (found.beside or "").split(",") if each),
+            found.body,
+        )
+        for found in conn.execute(query)
+    ]
+
+
+def _read(state: str) -> dict[str, Any]:
+    try:
+        found = json.loads(state)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def has_open(conn: Connection, desk: Desk, row: AssessmentRow) -> bool:
+    """Is this dossier on the desk, or the decision on it?"""
+    review = desk.state.get("review")
+    return desk.state.get("assessment") == row.id or (
+        bool(review) and review in {found.id for found in _REVIEWS.all(conn, assessment=row.id)}
+    )
+
+
+_DROP_SHOWN = Prepared(sa.delete(shown).where(shown.c.contact_id == sa.bindparam("contact")))
+_STRIP = Prepared(
+    sa.update(conversations)
+    .where(conversations.c.contact_id == sa.bindparam("contact"))
+    .values(state=sa.bindparam("stripped"))
+)
+
+
+def clear(conn: Connection, row: AssessmentRow, name: str, now: datetime) -> None:
+    """The dossier is being erased: what shows it goes at the channels, notices that name it, reasons half written.
+
+    The states stay where they are, and lead to "this dossier is gone".
+    """
+    for desk in over(conn, row):
+        here = has_open(conn, desk, row)
+        if desk.protected and (here or _says(desk, name) or _says(desk, row.code)):
+            unsaid.unsay(conn, desk.account, desk.address, (*desk.beside, desk.message_id), now)
+            _DROP_SHOWN.run(conn, contact=desk.contact_id)
+        if here and desk.state.keys() & _WORDS:
+            kept = {key: value for key, value in desk.state.items() if key not in _WORDS}
+            _STRIP.run(conn, contact=desk.contact_id, stripped=json.dumps(kept, ensure_ascii=False))
+        for table in (outbox, messages):
+            conn.execute(sa.delete(table).where(table.c.contact_id == desk.contact_id, table.c.body.contains(row.code)))
+
+
+def _says(desk: Desk, word: str) -> bool:
+    """Does the screen hold this? One that is not kept any more may, where it was a queue."""
+    if not desk.body:
+        return str(desk.state.get("is", "")).endswith(".Queue")
+    return json.dumps(word, ensure_ascii=False)[1:-1] in desk.body
+
+
+def take_pictures_away(conn: Connection, row: AssessmentRow, key: str, now: datetime) -> None:
+    """A picture of the dossier is no evidence any more: it goes from the desks that show it."""
+    for desk in over(conn, row):
+        if desk.protected and desk.beside and has_open(conn, desk, row):
+            unsaid.unsay(conn, desk.account, desk.address, desk.beside, now)
+        conn.execute(
+            sa.delete(messages).where(
+                messages.c.contact_id == desk.contact_id, messages.c.fleeting, messages.c.body.contains(key)
+            )
+        )
