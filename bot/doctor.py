@@ -12,11 +12,23 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import criteria
+from bot import keys
 from bot.faults import cause
-from bot.settings import SECRETS, Account, Settings, accounts, config_file, secrets_file, sqlite_file, webhook_url
+from bot.settings import (
+    SECRETS,
+    Account,
+    Settings,
+    accounts,
+    blob_place,
+    config_file,
+    secrets_file,
+    sqlite_file,
+    webhook_url,
+)
 from locales import _, moment, number, voice
 from storage import catalogue, events, health, migrate, recount, units
 from storage.base import Connection
+from storage.blobs import BlobBucket, Bucket, StoreAway, StoreFull, open_store
 from storage.engine import is_transient, open_engine, reading
 
 if TYPE_CHECKING:
@@ -24,7 +36,8 @@ if TYPE_CHECKING:
 
 GOOD, WARN, BAD, NOTE = "good", "warn", "bad", "note"
 LEAST_SPACE = 200 * 2**20  # bytes: below this a day's photos may not fit
-LOW_SPACE = 2 * 2**30
+LOW_SPACE = 2**30
+LOW_SHARE = 0.05
 SKEW, FAR_SKEW = timedelta(seconds=5), timedelta(seconds=60)  # a clock that is off: to be seen to; to be mended
 RECENT = timedelta(days=1)  # Telegram remembers a webhook's last error for ever
 
@@ -44,7 +57,7 @@ def examine(settings: Settings, now: datetime, offline: bool = False) -> list[Fi
     probe file in the folder of pictures."""
     found = [Finding("settings", GOOD, _("doctor.settings", file=config_file() or _("doctor.settings.defaults")))]
     found.extend(_secrets())
-    found.extend(_disk(settings))
+    found.extend(_disk(settings, offline))
     found.extend(_database(settings, now))
     found.append(_public_url(settings))
     found.extend(_telegram(settings, now, offline))
@@ -72,6 +85,7 @@ def _database(settings: Settings, now: datetime) -> Iterator[Finding]:
             yield _clock(conn, now)
             yield _failed(conn)
             yield _counts(conn)
+            yield _keys(settings, conn)
     except Exception as error:
         if not is_transient(error):
             raise
@@ -129,20 +143,53 @@ def _counts(conn: Connection) -> Finding:
     return Finding("counts", GOOD, _("doctor.counts"))
 
 
-def _disk(settings: Settings) -> Iterator[Finding]:
-    folder = settings.storage.blobs
+def _keys(settings: Settings, conn: Connection) -> Finding:
+    """The keys for id numbers: there, nobody else's to read, and those that the database relies on."""
+    folder = settings.storage.keys
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        probe = folder / ".doctor"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError:
-        yield Finding("disk", BAD, _("doctor.disk.denied", folder=folder))
+        ring = keys.check(folder, conn)
+    except keys.KeyFault as fault:
+        return Finding("keys", BAD, fault.text)
+    if not ring.keys:
+        return Finding("keys", WARN, _("doctor.keys.none", folder=folder))
+    return Finding("keys", GOOD, _("doctor.keys", key=ring.current.id, n=number(len(ring.keys)), folder=folder))
+
+
+def _disk(settings: Settings, offline: bool) -> Iterator[Finding]:
+    place = blob_place(settings)
+    if isinstance(place, Bucket):
+        yield from _bucket(place, offline)
     else:
-        yield _space(folder)
+        try:
+            open_store(place).probe()
+        except OSError:
+            yield Finding("disk", BAD, _("doctor.disk.denied", folder=place))
+        else:
+            yield _space(place)
     file = sqlite_file(settings)
-    if file is not None and file.parent.exists() and file.parent.stat().st_dev != _device(folder):
+    if file is None or not file.parent.exists():
+        return
+    if isinstance(place, Bucket) or file.parent.stat().st_dev != _device(place):
         yield _space(file.parent)
+
+
+def _bucket(place: Bucket, offline: bool) -> Iterator[Finding]:
+    if offline:
+        yield Finding("store", NOTE, _("doctor.store.offline", store=place))
+        return
+    store = BlobBucket(place)
+    try:
+        store.probe()
+        public = store.is_public()
+    except StoreFull:
+        yield Finding("store", BAD, _("doctor.store.full", store=place))
+    except StoreAway as away:
+        yield Finding("store", BAD, _("doctor.store.away", store=place, reason=away.reason))
+    else:
+        if public:
+            yield Finding("store", WARN, _("doctor.store.public", store=place))
+        else:
+            yield Finding("store", GOOD, _("doctor.store", store=place))
 
 
 def _device(folder: Path) -> int | None:
@@ -150,8 +197,9 @@ def _device(folder: Path) -> int | None:
 
 
 def _space(folder: Path) -> Finding:
-    free = shutil.disk_usage(folder).free
-    state = BAD if free < LEAST_SPACE else WARN if free < LOW_SPACE else GOOD
+    disk = shutil.disk_usage(folder)
+    free = disk.free
+    state = BAD if free < LEAST_SPACE else WARN if free < LOW_SPACE or free < LOW_SHARE * disk.total else GOOD
     text = _("doctor.disk" if state == GOOD else "doctor.disk.low", folder=folder, free=number(free / 2**30, 1))
     return Finding("disk", state, text)
 

@@ -16,7 +16,7 @@ from aiohttp import web
 from bot import redaction
 from bot.channels.web import WebSettings, app
 from bot.service import Parts, Service
-from bot.settings import Settings, accounts, rules, webhook_url
+from bot.settings import Settings, accounts, blob_place, rules, webhook_url
 from locales import _
 from storage.housekeeping import Keep
 
@@ -109,9 +109,10 @@ def main(settings: Settings) -> None:
     keep = settings.keep
     parts = Parts(
         settings.storage.url,
-        settings.storage.blobs,
+        blob_place(settings),
         rules(settings),
         Keep(keep.history_days, keep.claims_days, keep.outbox_days, keep.failed_days, keep.uploads_hours),
+        settings.web.picture_workers,
     )
     web_settings = WebSettings(public_url=settings.web.public_url, decoders=settings.web.picture_workers)
     bots = telegram_bots(settings)

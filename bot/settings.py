@@ -18,15 +18,19 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bot.keys import KeyFolder
 from bot.redaction import redacted
 from dialogs.states import Rules
 from locales import _, number
+from storage.blobs import Bucket, Place
+from storage.evidence import Quota
 
 CONFIG = "bot.toml"
 SECRETS = "bot.secrets.toml"
 PREFIX = "HOCTAP_"
 TELEGRAM = "telegram"  # the account of the only bot; of several, telegram:NAME
 OFFICIAL_API = "https://api.telegram.org"
+S3_SECRETS = ("access_key_id", "secret_access_key", "session_token")
 
 
 class SettingsError(Exception):
@@ -52,6 +56,23 @@ def _database(value: str) -> str:
 def _folder(value: Any) -> Any:
     if not str(value).strip() or "\0" in str(value):
         raise ValueError("not a folder")
+    return value
+
+
+def _blobs(value: Any) -> Any:
+    """A folder, or ``s3://bucket`` with or without a prefix; that stays text."""
+    if not isinstance(value, str | Path):
+        raise ValueError("not a place")
+    if isinstance(value, str) and value.startswith("s3:"):
+        if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?", value):
+            raise ValueError("not a bucket")
+        return value.rstrip("/")
+    return Path(_folder(value))
+
+
+def _region(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9-]{1,40}", value):
+        raise ValueError("not a region")
     return value
 
 
@@ -110,11 +131,28 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
+class S3Section(Section):
+    """``[storage.s3]``: the S3-compatible server that ``storage.blobs = "s3://bucket/prefix"`` speaks of. ``endpoint``
+    (no path; empty: that of AWS), ``path_style``: the bucket stands in the path, not in the host's name. The rest is
+    secret."""
+
+    endpoint: Annotated[str, AfterValidator(_public_url)] = ""
+    region: Annotated[str, AfterValidator(_region)] = "us-east-1"
+    path_style: bool = True
+    access_key_id: SecretStr = Field(default=SecretStr(""), repr=False)
+    secret_access_key: SecretStr = Field(default=SecretStr(""), repr=False)
+    session_token: SecretStr = Field(default=SecretStr(""), repr=False)
+
+
 class StorageSection(Section):
-    """``[storage]``: ``url`` of the database, which may hold a password; ``blobs``, the folder of evidence pictures."""
+    """``[storage]``: ``url`` of the database, which may hold a password; ``blobs``, the folder of evidence pictures or
+    ``s3://bucket/prefix``, then with ``s3``; ``keys``, the folder of the keys for id numbers, the same for every
+    process that serves."""
 
     url: Annotated[str, AfterValidator(_database)] = Field(default="sqlite:///var/hoctap.sqlite", repr=False)
-    blobs: Annotated[Path, BeforeValidator(_folder)] = Path("var/evidence")
+    blobs: Annotated[Path | str, BeforeValidator(_blobs)] = Path("var/evidence")
+    keys: Annotated[Path, BeforeValidator(_folder)] = Path("var/keys")
+    s3: S3Section = S3Section()
 
 
 class WebSection(Section):
@@ -154,6 +192,14 @@ class ReviewSection(Section):
     stale_queue_days: Annotated[Whole, Field(ge=1, le=365)] = 5
 
 
+class EvidenceSection(Section):
+    """``[evidence]``: how much one person may send: ``pictures_per_season`` in a season's dossier,
+    ``megabytes_per_day`` of pictures in 24 hours."""
+
+    pictures_per_season: Annotated[Whole, Field(ge=1, le=1000)] = 60
+    megabytes_per_day: Annotated[Whole, Field(ge=1, le=100_000)] = 100
+
+
 class KeepSection(Section):
     """``[keep]``: how long things are kept. Claims and outbox at most 3 days: that is what a person who refuses consent
     is promised."""
@@ -176,6 +222,7 @@ class Settings(BaseSettings):
     web: WebSection = WebSection()
     telegram: TelegramSection = TelegramSection()
     review: ReviewSection = ReviewSection()
+    evidence: EvidenceSection = EvidenceSection()
     keep: KeepSection = KeepSection()
 
     @classmethod
@@ -244,6 +291,8 @@ def rules(settings: Settings) -> Rules:
         stale_queue_days=settings.review.stale_queue_days,
         history_days=settings.keep.history_days,
         public_url=settings.web.public_url,
+        quota=Quota(settings.evidence.pictures_per_season, settings.evidence.megabytes_per_day * 1024 * 1024),
+        keys=KeyFolder(settings.storage.keys),
     )
 
 
@@ -283,6 +332,24 @@ def webhook_url(settings: Settings, account: Account) -> str:
     return settings.web.public_url + webhook_path(account)
 
 
+def blob_place(settings: Settings) -> Place:
+    """Where evidence pictures are kept, for :func:`storage.blobs.open_store`."""
+    said, s3 = settings.storage.blobs, settings.storage.s3
+    if isinstance(said, Path):
+        return said
+    name, _slash, prefix = said.removeprefix("s3://").partition("/")
+    return Bucket(
+        name,
+        prefix,
+        s3.endpoint,
+        s3.region,
+        s3.path_style,
+        s3.access_key_id.get_secret_value(),
+        s3.secret_access_key.get_secret_value(),
+        s3.session_token.get_secret_value(),
+    )
+
+
 def sqlite_file(settings: Settings) -> Path | None:
     """The database's file; ``None`` on PostgreSQL."""
     head, mark, path = settings.storage.url.partition("sqlite:///")
@@ -290,7 +357,9 @@ def sqlite_file(settings: Settings) -> Path | None:
 
 
 def _anchored(settings: Settings, folder: Path) -> Settings:
-    changes: dict[str, Any] = {"blobs": folder / settings.storage.blobs}
+    changes: dict[str, Any] = {"keys": folder / settings.storage.keys}
+    if isinstance(settings.storage.blobs, Path):
+        changes["blobs"] = folder / settings.storage.blobs
     database = sqlite_file(settings)
     if database is not None:
         changes["url"] = f"sqlite:///{folder / database}"
@@ -336,12 +405,16 @@ def _secrets_in(said: Mapping[str, Any], file: Path | None) -> Iterator[str]:
     url = _at(said, ("storage", "url"))
     if isinstance(url, str) and re.match(r"[^/]+://[^/@]*:[^/@]+@|.*[?&]password=", url):
         yield _("settings.password", file=file, key="storage.url", secrets=SECRETS)
+    for name in S3_SECRETS:
+        keys = ("storage", "s3", name)
+        if _at(said, keys) is not None:
+            yield _("settings.secret", file=file, key=".".join(keys), secrets=SECRETS, variable=_variable(keys))
     bots = _at(said, (TELEGRAM, "bots"))
     named = [(TELEGRAM, "bots", str(name), "token") for name in bots] if isinstance(bots, dict) else []
-    for keys in [(TELEGRAM, "token"), *named]:
-        if _at(said, keys) is not None:
-            key = ".".join(keys)
-            yield _("settings.token", file=file, key=key, secrets=SECRETS, variable=_variable(keys))
+    for path in [(TELEGRAM, "token"), *named]:
+        if _at(said, path) is not None:
+            key = ".".join(path)
+            yield _("settings.token", file=file, key=key, secrets=SECRETS, variable=_variable(path))
 
 
 def _at(said: Mapping[str, Any], keys: Sequence[str]) -> Any:
@@ -367,6 +440,11 @@ def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
         elif (section, key.split("__")[0]) == (TELEGRAM, "bots"):
             if not re.fullmatch(r"bots__[a-z0-9_]+__token", key):
                 wanted = _variable((TELEGRAM, "bots", "NAME", "token"))
+                faults.append(_("settings.unknown", file=name, key=f"{section}.{_dotted(key)}", known=wanted))
+        elif (section, *key.split("__")[:1]) == ("storage", "s3"):
+            field = key.partition("__")[2]
+            if field not in S3Section.model_fields:
+                wanted = ", ".join(S3Section.model_fields)
                 faults.append(_("settings.unknown", file=name, key=f"{section}.{_dotted(key)}", known=wanted))
         elif key not in SECTIONS[section].model_fields:
             keys = ", ".join(SECTIONS[section].model_fields)
@@ -407,6 +485,8 @@ def _known(keys: Sequence[str]) -> Sequence[str]:
     """The keys that a section has; without *keys* the sections."""
     if not keys:
         return list(SECTIONS)
+    if keys[:2] == ("storage", "s3"):
+        return list(S3Section.model_fields)
     return list((SECTIONS[keys[0]] if len(keys) == 1 else BotSection).model_fields)
 
 
@@ -414,6 +494,12 @@ def _expected(keys: Sequence[str]) -> str:
     section, key = keys[0], keys[-1]
     if len(keys) == 1:
         return _("settings.expected.section", section=section)
+    if keys[:2] == ("storage", "s3"):
+        return (
+            _(f"settings.expected.s3.{key}")
+            if len(keys) > 2
+            else _("settings.expected.section", section=".".join(keys))
+        )
     if len(keys) > 2:  # telegram.bots.NAME, telegram.bots.NAME.token
         of_bot = _("settings.expected.token", variable=_variable(keys), secrets=SECRETS)
         return of_bot if len(keys) > 3 else _("settings.expected.section", section=".".join(keys))
@@ -432,6 +518,10 @@ def _expected(keys: Sequence[str]) -> str:
 def _contradictions(settings: Settings, files: Files) -> Iterator[str]:
     """What is right by itself but not together."""
     telegram, url = settings.telegram, settings.web.public_url
+    place = blob_place(settings)
+    if isinstance(place, Bucket) and not (place.access_key_id and place.secret_access_key):
+        variable = _variable(("storage", "s3", "secret_access_key"))
+        yield _("settings.s3", file=_source(("storage", "blobs"), files), secrets=SECRETS, variable=variable)
     if telegram.push_rate > telegram.rate:
         file = _source((TELEGRAM, "push_rate"), files)
         yield _("settings.push_rate", file=file, rate=telegram.rate)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import Settings, SettingsError, accounts, address, load_settings, rules, webhook_path
+from bot.settings import Settings, SettingsError, accounts, address, blob_place, load_settings, rules, webhook_path
 from dialogs.states import Rules
 from locales import Voice, speaking
+from storage.blobs import Bucket
 from storage.housekeeping import Keep
 
 PROJECT = Path(__file__).parents[2]
@@ -46,7 +47,7 @@ def test_every_default_is_usable_and_bot_toml_shows_them_all(elsewhere: Path) ->
     for section, part in Settings.model_fields.items():
         assert f"[{section}]" in text
         assert isinstance(part.annotation, type)
-        for key in set(part.annotation.model_fields) - {"token", "bots"}:  # type: ignore[attr-defined]
+        for key in set(part.annotation.model_fields) - {"token", "bots", "s3"}:  # type: ignore[attr-defined]
             assert f"\n{key} = " in text, key
 
 
@@ -95,6 +96,21 @@ def test_hoctap_config_names_another_file_and_paths_follow_it(elsewhere: Path, m
         ('[storage]\nurl = "mysql://x"', "bot.toml: storage.url: expected sqlite:///path or"),
         ('[storage]\nurl = "sqlite:///:memory:"', "bot.toml: storage.url: expected sqlite:///path or"),
         ('[storage]\nblobs = ""', "bot.toml: storage.blobs: expected the path of a folder"),
+        ("[storage]\nblobs = 3", "bot.toml: storage.blobs: expected the path of a folder, or s3://bucket/prefix"),
+        (
+            '[storage]\nblobs = "s3://B"',
+            "bot.toml: storage.blobs: expected the path of a folder, or s3://bucket/prefix",
+        ),
+        ('[storage]\nblobs = "s3://bucket"', "bot.toml: storage.blobs is an S3 store, but its keys are missing"),
+        ("[storage]\ns3 = 1", "bot.toml: storage.s3: expected a section [storage.s3] of keys"),
+        ('[storage.s3]\nport = ""', "bot.toml: storage.s3.port: unknown key; expected one of: endpoint, region"),
+        ('[storage.s3]\nendpoint = "x"', "bot.toml: storage.s3.endpoint: expected an address such as https://s3"),
+        ('[storage.s3]\nregion = "x y"', "bot.toml: storage.s3.region: expected a region"),
+        ('[storage.s3]\npath_style = "maybe"', "bot.toml: storage.s3.path_style: expected true or false"),
+        (
+            '[storage.s3]\nsecret_access_key = "s3cret"',
+            "bot.toml: storage.s3.secret_access_key is a secret and does not belong here",
+        ),
         ('[web]\npublic_url = "hoctap.vn"', "bot.toml: web.public_url: expected an address such as https://"),
         ('[web]\npublic_url = "https://x.vn/a"', "bot.toml: web.public_url: expected an address such as https://"),
         ("[web\nport = 1", "bot.toml: line 1: expected TOML"),
@@ -103,6 +119,24 @@ def test_hoctap_config_names_another_file_and_paths_follow_it(elsewhere: Path, m
 def test_a_wrong_key_or_value_is_one_line(text: str, line: str) -> None:
     (found,) = faults(text)
     assert found.startswith(line)
+
+
+def test_a_bucket_and_its_keys(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("bot.toml").write_text(
+        '[storage]\nblobs = "s3://hoctap/evidence/"\n[storage.s3]\nendpoint = "https://s3.example.vn/"\n'
+    )
+    secret = Path("bot.secrets.toml")
+    secret.write_text('[storage.s3]\naccess_key_id = "AKIA"\nsecret_access_key = "s3cret"\n')
+    secret.chmod(0o600)
+    monkeypatch.setenv("HOCTAP_STORAGE__S3__ACCESS_KEY_ID", "AKIB")
+    found = load_settings()
+    place = blob_place(found)
+    assert place == Bucket(
+        "hoctap", "evidence", "https://s3.example.vn", access_key_id="AKIB", secret_access_key="s3cret"
+    )
+    for text in (repr(found), str(found), repr(found.storage.s3), repr(place), str(place)):
+        assert "s3cret" not in text
+        assert "AKI" not in text
 
 
 def test_every_fault_gets_its_line() -> None:
@@ -114,6 +148,8 @@ def test_every_fault_gets_its_line() -> None:
     [
         ("HOCTAP_WEB__PORT", "x", "HOCTAP_WEB__PORT: web.port: expected a whole number from 1 to 65535"),
         ("HOCTAP_WEB__PROT", "1", "HOCTAP_WEB__PROT: web.prot: unknown key; expected one of: host, port"),
+        ("HOCTAP_STORAGE__S3__KEY", "s3cret", "HOCTAP_STORAGE__S3__KEY: storage.s3.key: unknown key; expected one of"),
+        ("HOCTAP_STORAGE__S3", "s3cret", "HOCTAP_STORAGE__S3: storage.s3: unknown key; expected one of"),
         ("HOCTAP_WBE__PORT", "1", "HOCTAP_WBE__PORT: wbe: unknown key; expected one of: storage, web"),
         ("HOCTAP_WEB", "1", "HOCTAP_WEB: web: unknown key; expected one of: host, port"),
         ("HOCTAP_STORAGE__URL", "s3cret", "HOCTAP_STORAGE__URL: storage.url: expected sqlite:///path or"),

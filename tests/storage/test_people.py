@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +12,6 @@ import sqlalchemy as sa
 from storage import codes, conversations, erasure, evidence, officers, people
 from storage.assessments import assessments as assessment_table
 from storage.base import Connection
-from storage.blobs import BlobFolder
 from storage.engine import reading, writing
 from storage.housekeeping import Keep, tidy
 from storage.people import contacts
@@ -97,7 +94,7 @@ def test_uploads_are_forgotten_unless_they_became_evidence(database: sa.Engine) 
         row = submitted(conn)
         contact = chat(conn, "photos")
         for key in ("a" * 64, "b" * 64):
-            evidence.put_upload(conn, contact, key, key, 10, 10, 10, NOW)
+            evidence.put_upload(conn, contact, evidence.Picture(key, key, 10, 10, 10), NOW)
         evidence.put_chart(conn, contact, "c" * 64, 10, NOW)
         evidence.add(conn, row.id, "A1", "photo", contact_id=contact, key="a" * 64, now=NOW)
         keys = ["a" * 64, "b" * 64, "c" * 64]
@@ -108,19 +105,6 @@ def test_uploads_are_forgotten_unless_they_became_evidence(database: sa.Engine) 
         assert evidence.purge_uploads(conn, later, later, later) == 1
         evidence.remove_all(conn, row.id, later)
         assert evidence.referenced(conn, keys) == set()
-
-
-def test_a_picture_sent_again_is_not_swept(tmp_path: Path) -> None:
-    blobs = BlobFolder(tmp_path)
-    key = blobs.put(b"picture")
-    old = time.time() - 7200
-    os.utime(tmp_path / key[:2] / key[2:], (old, old))
-    assert list(blobs.old_keys(3600)) == [key]
-    blobs.put(b"picture")  # between the look and the removal
-    assert not blobs.remove(key, older_than=3600)
-    assert blobs.get(key) == b"picture"
-    assert blobs.remove(key)
-    assert blobs.get(key) is None
 
 
 @pytest.mark.postgres
