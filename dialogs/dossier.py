@@ -14,12 +14,13 @@ from dialogs.model import Act, Choice, Picture, Pressed, Screen, Typed
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, clean
 from locales import Voice, _, clock, day, moment, number, speaking, voice
-from storage import assessments, conversations, officers, people, reviews, units
+from storage import assessments, conversations, identity, idnumbers, officers, people, removed, reviews, units
 from storage.assessments import AnswerRow, AssessmentRow
 from storage.base import Refused
 from storage.evidence import EvidenceRow
 from storage.gazetteer import fold
 from storage.people import PersonRow
+from storage.removed import Removed
 
 DECIDED = ("approved", "not_met")
 LEVEL_REASONS = ("evidence", "unrelated", "checked")
@@ -99,9 +100,12 @@ class Opened:
     own_total: int
     changed: frozenset[str]
     returned: dict[str, str]  # reasons of the last return, also of questions mended since
+    removed: tuple[Removed, ...]  # pictures that were there once
     decided: str  # who decided what and when: the dossier is for reading only; "" while it waits
     room: int  # characters of text that a screen should not exceed
     namesake: bool = False  # the citizen bears the officer's own name
+    id_number: str = ""  # shaded
+    doubled: bool = False  # somebody else has stated the same id number
 
     @property
     def reading(self) -> bool:
@@ -165,7 +169,7 @@ def read(turn: Turn, state: OnDossier) -> Opened | Closed:
         return Closed(_("review.closed.moved", code=row.code))
     if officers.is_own(conn, officer.id, row.person_id):
         return Closed(_("review.closed.own", code=row.code))
-    reading = isinstance(state, Reading) and row.status in DECIDED
+    reading = (isinstance(state, Reading) or getattr(state, "decided", False)) and row.status in DECIDED
     if row.status != "submitted" and not reading:
         return _closed(turn, officer.id, row)
     if row.version != state.version:
@@ -186,9 +190,12 @@ def read(turn: Turn, state: OnDossier) -> Opened | Closed:
         # Only what was returned could be changed; after a withdrawal and a new start all would count otherwise.
         frozenset(assessments.changed_since(conn, row.id, last.at)) & returned.keys() if last else frozenset(),
         returned,
+        tuple(removed.of(conn, row.id)),
         _closed(turn, officer.id, row).text if reading else "",
         turn.capabilities.text_limit - _BESIDE,
         fold(person.name) == fold(officer.name),
+        idnumbers.shaded(last4) if (last4 := identity.last4(conn, person.id)) else "",
+        identity.doubled(conn, person.id),
     )
 
 
@@ -312,6 +319,10 @@ def who(view: Opened) -> str:
     ]
     if person.phone:
         lines.insert(2, _("review.phone", phone=person.phone))
+    if view.id_number:
+        lines.append(_("review.id_number", number=view.id_number))
+    if view.doubled:
+        lines.append(_("review.id_number_doubled"))
     if view.namesake and not view.reading:
         lines.append(_("review.namesake"))
     return "\n".join(lines)
@@ -330,7 +341,7 @@ def result(view: Opened) -> str:
     sheet = view.sheet
     if open_confirmations(sheet):
         lines.append(_("review.unconfirmed", questions=numbers(sheet, open_confirmations(sheet))))
-    if unproved(sheet):
+    if unproved(sheet) and not view.reading:
         lines.append(_("review.unproved", questions=numbers(sheet, unproved(sheet))))
     return "\n".join(lines)
 
@@ -426,8 +437,10 @@ def _show_question(state: Dossier | Reading, view: Opened, indicator: Indicator)
         if sheet.criteria.reviewer_may_override:
             choices.append(Choice("level", _("review.other_level")))
         choices.append(Choice("mark", _("review.unmark" if indicator.id in state.marked else "review.mark")))
-    choices.append(to_card())
     pictures = [piece for piece in pieces if piece.key]
+    if pictures:
+        choices.append(Choice("card", _("review.card"), "quiet"))
+    choices.append(to_card())
     return Screen(
         parts[part],
         tuple(choices),
@@ -461,14 +474,19 @@ def _question_text(view: Opened, indicator: Indicator) -> str:
     if pictures:
         lines.append(_("review.pictures", n=number(pictures)))
     lines.extend(_piece_text(piece) for piece in pieces if piece.key is None)
+    lines.extend(_removed_text(each) for each in view.removed if each.indicator == indicator.id)
     if not pieces:
         lines.append(_("review.no_evidence"))
-    if indicator.id in unproved(sheet):
+    if indicator.id in unproved(sheet) and not view.reading:  # of a decided one the files may have gone since
         lines.append(_("review.unproved_here"))
     return "\n\n".join(lines)
 
 
 QUESTION_KEYS = ("review.mended", "review.not_mended")
+
+
+def _removed_text(each: Removed) -> str:
+    return _(f"review.removed.{each.why}", n=number(each.pictures), day=day(each.at))
 
 
 def _piece_text(piece: EvidenceRow) -> str:
@@ -612,6 +630,8 @@ def _take_card(turn: Turn, state: OnDossier, view: Opened, act: Act) -> Next:
 
 
 def _take_question(turn: Turn, state: Dossier | Reading, view: Opened, act: Act) -> Next:
+    from dialogs import identity_cards
+
     ids = [each.id for each in view.sheet.criteria.indicators]
     here = ids.index(state.indicator)
     match act:
@@ -621,6 +641,8 @@ def _take_question(turn: Turn, state: Dossier | Reading, view: Opened, act: Act)
             return Next(replace(state, indicator=ids[here - 1], part=0))
         case Pressed("more"):
             return Next(replace(state, part=state.part + 1))
+        case Pressed("card"):
+            return identity_cards.begin(state, view)
         case Pressed("back"):
             return Next(replace(state, indicator="", part=0))
         case Pressed(choice) if not view.reading:

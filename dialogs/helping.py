@@ -74,6 +74,7 @@ def show(state: Help, view: View) -> Screen:
     paragraphs = [
         _("help.how") if view.citizen or view.officer else _("help.stranger"),
         "\n".join(_line(command) for command in view.commands),
+        *([_("help.no_id_card")] if view.citizen else []),
         view.contact or _("help.no_contact"),
         _("help.back"),
     ]

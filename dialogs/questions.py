@@ -303,6 +303,8 @@ def _show_evidence(view: View, indicator: Indicator) -> Screen:
     lines.append(_("evidence.hint", hint=answering.filled(rule.hint.to(voice().language))))
     if pieces:
         lines.append(_("questions.evidence", what=answering.count_line(pieces)))
+    elif _takes_pictures(indicator) and not any(sheet.evidence.values()):  # until the dossier has its first piece
+        lines.append(_("evidence.no_id_card"))
     choices = []
     if pieces or not required:
         choices.append(Choice("done", _("evidence.done"), "main"))
@@ -600,6 +602,9 @@ def picture_kind(indicator: Indicator) -> str | None:
     return next((kind for kind in evidence.PICTURE_KINDS if kind in indicator.evidence.kinds), None)
 
 
+FULL = ("evidence_full", "evidence_season_full", "evidence_day_full")  # the rest finds no room
+
+
 LATE_KEYS = ("evidence.got_late", "evidence.got_choose")
 
 
@@ -651,10 +656,11 @@ def _add_pictures(turn: Turn, sheet: Sheet, indicator: Indicator, sent: Sent) ->
                 key=key,
                 held=held,
                 text=clean(sent.caption, 500),
+                quota=turn.rules.quota,
                 now=turn.now,
             )
         except Refused as refused:
-            if refused.code != "evidence_full" or left + 1 == len(pictures):
+            if refused.code not in FULL or left + 1 == len(pictures):
                 raise
             left += 1  # an album too large keeps its first pictures
     if sent.album:

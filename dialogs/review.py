@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from dialogs import deciding, dossier, places, standing, waiting
+from dialogs import identity_cards as _identity_cards  # noqa: F401 - its states are to be known from the start
 from dialogs.dossier import Dossier, OnDossier, Opened
 from dialogs.model import Act, Choice, Pressed, Screen
 from dialogs.states import Next, Turn, state
