@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import criteria
-from dialogs import notices, places
-from dialogs.model import Act, Choice, Pressed, Screen, Typed
+from dialogs import idnumber, notices, places
+from dialogs.model import Act, Choice, Pressed, Screen, Sent, Typed
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, NAME_LIMIT, initial_form, one_line, phone
 from locales import FORMS, _, voice
-from storage import assessments, audit, codes, conversations, erasure, evidence, outbox, people, units
+from storage import assessments, audit, codes, conversations, erasure, evidence, identity, outbox, people, units
 from storage.base import Refused
 from storage.units import Place, UnitRow
 
@@ -92,6 +92,18 @@ class AskPhone:
 
 
 @state
+class AskIdNumber:
+    """Personal id number (số định danh cá nhân), where the unit asks for it."""
+
+    unit: int
+    name: str
+    birth_year: int
+    phone: str
+
+    SECRET = True
+
+
+@state
 class AskForm:
     """Form of address: asked once, always changeable."""
 
@@ -99,6 +111,7 @@ class AskForm:
     name: str
     birth_year: int
     phone: str
+    identity: str = ""  # a sealed id number
 
 
 @state
@@ -110,6 +123,7 @@ class AskGroup:
     birth_year: int
     phone: str
     form: str
+    identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +150,7 @@ class View:
     present: str = ""
     until: str = ""
     speaker: str = ""
+    id_number: str = "no"
 
 
 # ------------------------------------------------------------------------------------------ ways in
@@ -235,6 +250,7 @@ def load(turn: Turn, state: object) -> View:
         min_age=settings.min_age,
         year=year,
         until=f"31/12/{year + KEEP_YEARS}",
+        id_number=idnumber.policy(turn, unit),
     )
     match state:
         case ConfirmUnit(_, old) if old:
@@ -291,23 +307,35 @@ def show(state: object, view: View) -> Screen:
                 if more
                 else _("join.consent", controller=view.controller, until=view.until)
             )
+            if view.id_number != "no":
+                text = f"{text.strip()}\n\n{_('join.consent_id_number')}"
             choices = [Choice("agree", _("join.agree")), Choice("refuse", _("join.refuse"))]
             if not more:
                 choices.insert(1, Choice("more", _("join.read_more"), "quiet"))
             return Screen(text.strip(), tuple(choices), title=_("join.consent_title"))
         case AskName():
-            return Screen(_("join.name"), (_back(),), input="name", progress=(1, 5))
+            return Screen(_("join.name"), (_back(),), input="name", progress=_step(1, view))
         case AskYear():
-            return Screen(_("join.year"), (_back(),), input="year", progress=(2, 5))
+            return Screen(_("join.year"), (_back(),), input="year", progress=_step(2, view))
         case AskPhone():
-            return Screen(_("join.phone"), (Choice("skip", _("join.no_phone")), _back()), input="tel", progress=(3, 5))
+            choices = [Choice("skip", _("join.no_phone")), _back()]
+            return Screen(_("join.phone"), tuple(choices), input="tel", progress=_step(3, view))
+        case AskIdNumber():
+            skip = () if view.id_number == "require" else (Choice("skip", _("idnumber.skip")),)
+            text = idnumber.question(view.id_number)
+            return Screen(text, (*skip, _back()), input="secret", progress=(4, 6))
         case AskForm(birth_year=birth_year):
             likely = initial_form(birth_year)
             choices = [Choice(form, _(f"join.form.{form}"), "main" if form == likely else "plain") for form in FORMS]
-            return Screen(_("join.form"), (*choices, _back()), progress=(4, 5))
+            return Screen(_("join.form"), (*choices, _back()), progress=_step(4, view))
         case AskGroup():
-            return Screen(_("join.group"), (*group_choices(view.min_age), _back()), progress=(5, 5))
+            return Screen(_("join.group"), (*group_choices(view.min_age), _back()), progress=_step(5, view))
     raise AssertionError(state)
+
+
+def _step(n: int, view: View) -> tuple[int, int]:
+    """The place among the questions; that for the id number is the fourth where it is asked."""
+    return (n, 5) if view.id_number == "no" else (n + (n > 3), 6)
 
 
 def group_choices(min_age: int) -> list[Choice]:
@@ -359,19 +387,35 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
         case (AskPhone(unit, name), Pressed("back")):
             return Next(AskYear(unit, name))
         case (AskPhone(unit, name, year), Pressed("skip")):
-            return Next(AskForm(unit, name, year, ""))
+            return Next(_after_phone(view, unit, name, year, ""))
         case (AskPhone(unit, name, year), Typed(text)):
             found = phone(text)
-            return Next(AskForm(unit, name, year, found)) if found else Next(state, _("join.phone_wrong"))
-        case (AskForm(unit, name, year), Pressed("back")):
+            return Next(_after_phone(view, unit, name, year, found)) if found else Next(state, _("join.phone_wrong"))
+        case (AskIdNumber(unit, name, year), Pressed("back")):
             return Next(AskPhone(unit, name, year))
-        case (AskForm(unit, name, year, number), Pressed(form)) if form in FORMS:
-            return Next(AskGroup(unit, name, year, number, form))
-        case (AskGroup(unit, name, year, number), Pressed("back")):
+        case (AskIdNumber(unit, name, year, number), Pressed("skip")) if view.id_number != "require":
             return Next(AskForm(unit, name, year, number))
-        case (AskGroup(unit, name, year, number, form), Pressed(group)):
-            return _join(turn, unit, name, year, number, form, group)
+        case (AskIdNumber(unit, name, year, number), Typed()):
+            said = idnumber.stated(turn, year)
+            after = AskForm(unit, name, year, number, str(said.sealed)) if said.sealed else state
+            return Next(after, said.note)
+        case (AskIdNumber(), Sent()):
+            return idnumber.refuse_picture(turn, state)
+        case (AskForm(unit, name, year, number), Pressed("back")):
+            before = _after_phone(view, unit, name, year, number)
+            return Next(before if isinstance(before, AskIdNumber) else AskPhone(unit, name, year))
+        case (AskForm(unit, name, year, number, sealed), Pressed(form)) if form in FORMS:
+            return Next(AskGroup(unit, name, year, number, form, sealed))
+        case (AskGroup(unit, name, year, number, _form, sealed), Pressed("back")):
+            return Next(AskForm(unit, name, year, number, sealed))
+        case (AskGroup(unit, name, year, number, form, sealed), Pressed(group)):
+            return _join(turn, unit, name, year, number, form, group, sealed)
     return Next(state, puzzled=True)
+
+
+def _after_phone(view: View, unit: int, name: str, year: int, number: str) -> AskIdNumber | AskForm:
+    kind = AskForm if view.id_number == "no" else AskIdNumber
+    return kind(unit, name, year, number)
 
 
 def _name(unit: int, text: str, state: object) -> Next:
@@ -399,11 +443,21 @@ def _year(turn: Turn, state: object, view: View, unit: int, name: str, text: str
     if year is None:
         return Next(state, _("join.year_wrong"))
     if view.year - year < view.min_age:
-        return Next(state, _("join.too_young", age=view.min_age, contact=view.contact).strip())
+        return _turned_away(turn, view)
     return Next(AskPhone(unit, name, year))
 
 
-def _join(turn: Turn, unit: int, name: str, year: int, number: str, form: str, group: str) -> Next:
+def _turned_away(turn: Turn, view: View) -> Next:
+    """The door is closed to a child: nothing they said is kept, their year of birth least of all."""
+    sentence = _("join.turned_away", age=view.min_age, contact=view.contact).strip()
+    if erasure.turn_away(turn.conn, turn.chat.contact_id, turn.now):
+        return Next(
+            _somewhere(turn), farewell=Screen(sentence, title=_("join.refused_title"), language=voice().language)
+        )
+    return Next(_somewhere(turn), sentence, reread=True)
+
+
+def _join(turn: Turn, unit: int, name: str, year: int, number: str, form: str, group: str, sealed: str) -> Next:
     if group not in [each.id for each in places.current_criteria().subject_groups]:
         raise Refused("group_unknown")
     conn = turn.conn
@@ -420,6 +474,8 @@ def _join(turn: Turn, unit: int, name: str, year: int, number: str, form: str, g
     )
     conversations.speak_as(conn, turn.chat.contact_id, person.id)
     audit.write(conn, f"person:{person.id}", "person.join", f"person:{person.id}", turn.now, unit)
+    if sealed:
+        idnumber.keep(turn, person.id, unit, identity.unsealed(sealed))
     code = people.new_resume_code(conn, person.id, turn.now)
     from dialogs.questions import Welcome
 

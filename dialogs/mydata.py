@@ -1,23 +1,28 @@
-"""/dulieu: what is stored about whoever speaks, as text and as JSON; correcting it; withdrawing consent and erasure."""
+"""/dulieu: what is stored about whoever speaks, as text, as a page and as JSON; correcting it; objecting; withdrawing
+consent and erasure. Each is a request in the log (:mod:`storage.privacy`), acknowledged by the screen that follows.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import criteria
-from dialogs import answering, detours, joining, places
+from dialogs import answering, datapage, detours, idnumber, joining, notices, places
 from dialogs.answering import Seen
+from dialogs.datapage import Part
 from dialogs.home import Home
 from dialogs.model import Act, Choice, Document, Pressed, Screen, Typed
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, NAME_LIMIT, phone
-from locales import FORMS, _, day, number, voice
-from storage import assessments, audit, conversations, erasure, people, units
+from locales import FORMS, _, day, moment, number, voice
+from storage import assessments, audit, conversations, erasure, people, privacy, removed, units
 from storage.base import Refused
 from storage.people import PersonRow
+from storage.privacy import RequestRow
 
 DECIDED = ("approved", "not_met")
 FIELDS = ("name", "birth_year", "phone", "form", "subject_group")
@@ -53,6 +58,20 @@ class Correcting:
 
     way_back: str
     field: str
+
+
+@state
+class AskGroup:
+    """Another subject group, after this year's decision: for an officer to judge."""
+
+    way_back: str
+
+
+@state
+class Objecting:
+    """Object to how the data is used?"""
+
+    way_back: str
 
 
 @state
@@ -99,14 +118,38 @@ class View:
     dossiers: tuple[Dossier, ...] = ()
     decided: bool = False
     resume_made: datetime | None = None
+    requests: tuple[RequestRow, ...] = ()
+    object_by: datetime | None = None
+    id_number: str = ""  # shaded
+    id_asked: bool = False
     document: str = ""
+    readable: str = ""
     pages: tuple[str, ...] = ()
 
 
 def open_data(turn: Turn, state: object, rest: str) -> Next:
     """/dulieu."""
     way_back = detours.from_here(state)
-    return Next(Stranger(way_back) if turn.chat.person is None else MyData(way_back))
+    if turn.chat.person is None:
+        return Next(Stranger(way_back))
+    _log(turn, "access")
+    return Next(MyData(way_back))
+
+
+def _log(turn: Turn, kind: str, about: str = "", *, done: bool = True) -> int:
+    """A request of whoever speaks, acknowledged by this turn's screen and *done* with it; its number."""
+    person = turn.person
+    return privacy.ask(
+        turn.conn,
+        kind,
+        actor=turn.actor,
+        now=turn.now,
+        person_id=person.id,
+        contact_id=turn.chat.contact_id,
+        unit_id=person.unit_id,
+        about=about,
+        done=done,
+    )
 
 
 # ------------------------------------------------------------------------------------------ reading
@@ -152,12 +195,16 @@ def load(turn: Turn, state: object) -> View:
         ),
         decided=any(each.row.year == today.year and each.row.status in DECIDED for each in seen),
         resume_made=people.resume_code_made(conn, person.id),
+        requests=tuple(privacy.open_of(conn, person.id)),
+        object_by=privacy.due_by("object", turn.now),
+        id_number=idnumber.shown(turn),
+        id_asked=idnumber.policy(turn, unit) != "no",
     )
     if not isinstance(state, Exported):
         return view
     content = _as_json(turn, view, seen)
     if turn.capabilities.documents:
-        return replace(view, document=content)
+        return replace(view, document=content, readable=_as_page(turn, view, seen))
     # Room for the sentence above, the number of the page and the choices.
     size = turn.capabilities.text_limit * 3 // 4
     return replace(view, pages=tuple(content[start : start + size] for start in range(0, len(content), size)))
@@ -180,6 +227,7 @@ def _as_json(turn: Turn, view: View, seen: list[Seen]) -> str:
         "person": {
             **{name: getattr(person, name) for name in (*FIELDS, "joined_at")},
             "unit": {"code": units.display_code(unit), "name": view.unit},
+            "id_number": view.id_number or None,
         },
         "consents": [
             {"version": version, "controller": controller, "given_at": given, "withdrawn_at": withdrawn}
@@ -191,6 +239,10 @@ def _as_json(turn: Turn, view: View, seen: list[Seen]) -> str:
             for each in people.contacts_of(conn, person.id)
         ],
         "language": turn.chat.language,
+        "requests": [
+            {"number": each.id, "kind": each.kind, "about": each.about, "made_at": each.made_at, "due_by": each.due_by}
+            for each in view.requests
+        ],
         "assessments": [_assessment(turn, each) for each in seen],
     }
     if view.officer:
@@ -201,6 +253,126 @@ def _as_json(turn: Turn, view: View, seen: list[Seen]) -> str:
             {"at": line.at, "direction": line.direction, **_said(json.loads(line.body))} for line in lines
         ]
     return json.dumps(stored, ensure_ascii=False, indent=2, default=_plain)
+
+
+def _as_page(turn: Turn, view: View, seen: list[Seen]) -> str:
+    """The same to read and print, times in Vietnam."""
+    person = turn.person
+    settings = units.settings(turn.conn, places.unit_of(turn.conn, person.unit_id))
+    controller = places.controller(settings, places.unit_of(turn.conn, person.unit_id))
+    return datapage.page(
+        _("datapage.title"),
+        _("datapage.lead", controller=controller, name=person.name, moment=moment(turn.now)),
+        _parts(turn, view, seen),
+        _("datapage.foot", contact=view.contact).strip(),
+        voice().language,
+    )
+
+
+def _parts(turn: Turn, view: View, seen: list[Seen]) -> Iterator[Part]:
+    conn, person, none = turn.conn, turn.person, _("datapage.none")
+    made = _("datapage.resume_made", day=day(view.resume_made)) if view.resume_made else none
+    yield Part(
+        _("datapage.person"),
+        [
+            (_("datapage.name"), person.name),
+            (_("datapage.birth_year"), str(person.birth_year)),
+            (_("datapage.phone"), person.phone or none),
+            *([(_("datapage.id_number"), view.id_number)] if view.id_number else []),
+            (_("datapage.form"), _(f"form.{person.form}")),
+            (_("datapage.subject_group"), view.group),
+            (_("datapage.unit"), view.unit),
+            (_("datapage.joined_at"), moment(person.joined_at)),
+            (_("datapage.language"), _(f"datapage.language.{turn.chat.language}")),
+            (_("datapage.resume"), made),
+        ],
+    )
+    consents = [
+        (_("datapage.consent", day=day(given)), _("datapage.consent_what", version=version, controller=controller))
+        for version, controller, given, _withdrawn in view.consents
+    ]
+    yield Part(_("datapage.consents"), consents, none)
+    chats = [
+        (f"{each.account}: {each.address}", _("datapage.this_chat" if here else "datapage.other_chat"))
+        for each in people.contacts_of(conn, person.id)
+        for here in [each.contact_id == turn.chat.contact_id]
+    ]
+    yield Part(_("datapage.chats"), chats, none)
+    yield Part(_("datapage.requests"), [(str(each.id), _open_request(each)) for each in view.requests], none)
+    for each in seen:
+        yield _dossier_part(turn, each)
+    if view.officer:
+        roles = [_(f"home.role.{kind}", unit=unit) for kind, _sep, unit in (role.partition(":") for role in view.roles)]
+        yield Part(_("datapage.officer"), [(view.officer, "\n".join(roles))])
+    if turn.capabilities.history:
+        yield Part(_("datapage.messages"), list(_lines(turn)), none)
+
+
+CHAT_KEYS = ("datapage.this_chat", "datapage.other_chat")
+
+
+def _dossier_part(turn: Turn, seen: Seen) -> Part:
+    row, sheet, review = seen.row, seen.sheet, seen.review
+    rows = [
+        (_("datapage.status"), _(f"status.{row.status}")),
+        (_("datapage.unit"), places.place(turn.conn, places.unit_of(turn.conn, row.unit_id))),
+        (_("datapage.subject_group"), _group_label(row.subject_group, 18)),
+        (_("datapage.registered_at"), moment(row.registered_at)),
+    ]
+    if row.submitted_at:
+        rows.append((_("datapage.submitted_at"), moment(row.submitted_at)))
+    if row.decided_at:
+        rows.append((_("datapage.decided_at"), moment(row.decided_at)))
+    if review is not None:
+        decision = _(f"decision.{review.decision}")
+        said = _("datapage.decision_by", decision=decision, total=number(review.total), officer=review.officer_name)
+        rows.append((_("datapage.decision"), said))
+        if review.reason:
+            rows.append((_("datapage.reason"), review.reason))
+    gone = {each.indicator: each for each in removed.of(turn.conn, row.id)}
+    for n, indicator in enumerate(sheet.criteria.indicators, 1):
+        lines = []
+        answer = sheet.answers.get(indicator.id)
+        if answer is not None:
+            lines.append(answering.option_text(indicator, answer.level))
+            if answer.officer_level:
+                level = answering.level_name(sheet.criteria, answer.officer_level)
+                lines.append(_("datapage.officer_level", level=level, reason=answer.officer_reason))
+            if answer.return_reason:
+                lines.append(_("datapage.returned", reason=answer.return_reason))
+        pieces = sheet.evidence.get(indicator.id, ())
+        if pieces:
+            lines.append(answering.count_line(pieces))
+            lines.extend(piece.text for piece in pieces if piece.text)
+        if indicator.id in gone:
+            lines.append(_removed_line(gone[indicator.id]))
+        if lines:
+            title = indicator.short.to(voice().language)
+            rows.append((_("datapage.answer", n=n, title=title), "\n".join(lines)))
+    if any(piece.key for pieces in sheet.evidence.values() for piece in pieces):
+        rows.append(("", _("datapage.pictures_here")))
+    return Part(_("datapage.dossier", code=row.code, year=row.year), rows)
+
+
+def _removed_line(each: removed.Removed) -> str:
+    why = _(f"mydata.removed.{each.why}")
+    return _("mydata.picture_removed", n=number(each.pictures), why=why, day=day(each.at))
+
+
+def _lines(turn: Turn) -> Iterator[tuple[str, str]]:
+    """What was said on a page that keeps it; of files only the names, of pictures how many."""
+    for line in conversations.history(turn.conn, turn.chat.account, turn.chat.address, most=MOST_LINES):
+        said = _said(json.loads(line.body))
+        texts = [str(said[name]) for name in ("note", "title", "text") if name in said]
+        texts.extend(said.get("documents", ()))
+        if said.get("pictures"):
+            texts.append(_("evidence.pictures", n=number(len(said["pictures"]))))
+        yield _(f"datapage.said.{line.direction}", moment=moment(line.at)), "\n".join(texts)
+
+
+def _open_request(request: RequestRow) -> str:
+    kind = _(f"privacy.kind.{request.kind}")
+    return _("mydata.open_request", number=request.id, kind=kind, day=day(request.due_by))
 
 
 def _said(body: dict[str, Any]) -> dict[str, Any]:
@@ -234,6 +406,7 @@ def _assessment(turn: Turn, seen: Seen) -> dict[str, Any]:
             }
             for id in sorted({*sheet.answers, *sheet.evidence})
         ],
+        "pictures_removed": [asdict(each) for each in removed.of(turn.conn, row.id)],
         "review": None
         if review is None
         else {
@@ -266,6 +439,16 @@ def show(state: object, view: View) -> Screen:
             return _show_export(view, page)
         case Correcting(_, field):
             return _show_correcting(view, field)
+        case AskGroup():
+            question = _("mydata.ask_group", value=view.group)
+            return Screen(question, (*joining.group_choices(view.min_age), _back()), title=_("mydata.title"))
+        case Objecting():
+            assert view.object_by is not None
+            return Screen(
+                _("mydata.object_sure", day=day(view.object_by)),
+                (Choice("object_yes", _("mydata.object_yes")), Choice(BACK, _("mydata.keep"), "main")),
+                title=_("mydata.object_title"),
+            )
         case AskErase():
             parts = [_("mydata.erase_text"), _("mydata.erase_officer") if view.officer else "", _("mydata.erase_stays")]
             return Screen(
@@ -313,6 +496,7 @@ def _show_data(view: View) -> Screen:
         _("mydata.is.name", value=person.name),
         _("mydata.is.birth_year", value=person.birth_year),
         _("mydata.is.phone", value=person.phone or _("mydata.none")),
+        *([_("mydata.is.id_number", value=view.id_number or _("mydata.none"))] if _has_id_number(view) else []),
         _("mydata.is.form", value=_(f"form.{person.form}")),
         _("mydata.is.subject_group", value=view.group),
         _("mydata.is.unit", value=view.unit),
@@ -336,24 +520,39 @@ def _show_data(view: View) -> Screen:
     rest.append(_("mydata.chats", n=number(view.chats)))
     if view.history_days:
         rest.append(_("mydata.history", days=number(view.history_days)))
+    rest.extend(_open_request(each) for each in view.requests)
     parts = ["\n".join(facts), "\n".join((*consents, *dossiers)), "\n".join(rest)]
     if view.officer:
         parts.append(_officer_lines(view))
     parts.extend(part for part in (view.contact, _("mydata.what_now")) if part)
     fields = [field for field in FIELDS if field != "subject_group" or not view.decided]
     choices = [Choice(f"correct:{field}", _(f"mydata.correct.{field}")) for field in fields]
+    if _has_id_number(view):
+        key = "mydata.correct.id_number" if view.id_number else "mydata.give.id_number"
+        choices.append(Choice("id_number", _(key)))
+    if view.decided:
+        choices.append(Choice("ask_group", _("mydata.ask.subject_group")))
     choices.append(Choice("export", _("mydata.export")))
+    choices.append(Choice("object", _("mydata.object"), "quiet"))
     choices.append(Choice("ask_erase", _("mydata.erase"), "quiet"))
     return Screen("\n\n".join(parts), (*choices, _back()), title=_("mydata.title"))
+
+
+def _has_id_number(view: View) -> bool:
+    """Is one kept, or asked for?"""
+    return view.id_asked or bool(view.id_number)
 
 
 def _show_export(view: View, page: int) -> Screen:
     if view.document:
         return Screen(
-            _("mydata.file", file=FILE),
+            _("mydata.file", file=FILE, page=datapage.NAME),
             (_back(),),
             title=_("mydata.title"),
-            documents=(Document(FILE, "application/json", view.document),),
+            documents=(
+                Document(datapage.NAME, datapage.MEDIA_TYPE, view.readable),
+                Document(FILE, "application/json", view.document),
+            ),
         )
     page = min(page, len(view.pages) - 1)
     choices = [Choice("more", _("mydata.more"), "main")] if page + 1 < len(view.pages) else []
@@ -396,12 +595,25 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
     """Corrections and erasure; the rest leads on."""
     match state, act:
         case (Stranger(), Pressed("forget")) if not view.officer:
+            if not view.provisional:  # of whoever has consented something is kept
+                privacy.ask(turn.conn, "delete", actor=turn.actor, now=turn.now, done=True)
             erasure.forget_contact(turn.conn, turn.chat.contact_id, turn.now)
             return Next(state, farewell=_farewell())
         case ((Stranger(way_back) | MyData(way_back)), Pressed("back")):
             return detours.back(way_back)
         case (MyData(way_back), Pressed("export")):
+            _log(turn, "export")
             return Next(Exported(way_back))
+        case (MyData(way_back), Pressed("object")):
+            return Next(Objecting(way_back))
+        case (Objecting(way_back), Pressed("object_yes")):
+            return _ask_officers(turn, MyData(way_back), "object")
+        case (MyData(way_back), Pressed("ask_group")):
+            return Next(AskGroup(way_back))
+        case (AskGroup(way_back), Pressed(group)) if group != BACK:
+            return _ask_group(turn, MyData(way_back), group)
+        case (MyData(way_back), Pressed("id_number")):
+            return Next(idnumber.Stating(way_back))
         case (MyData(way_back), Pressed("ask_erase")):
             return Next(AskErase(way_back))
         case (MyData(way_back), Pressed(choice)) if choice.startswith("correct:"):
@@ -413,7 +625,14 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
         case (ConfirmErase(), Pressed("erase_all")):
             return _erase(turn)
         case (
-            (Exported(way_back) | AskErase(way_back) | ConfirmErase(way_back) | Correcting(way_back)),
+            (
+                Exported(way_back)
+                | AskGroup(way_back)
+                | Objecting(way_back)
+                | AskErase(way_back)
+                | ConfirmErase(way_back)
+                | Correcting(way_back)
+            ),
             Pressed(choice),
         ) if choice in (BACK, "keep"):
             return Next(MyData(way_back))
@@ -450,6 +669,7 @@ def _correct(turn: Turn, state: object, view: View, after: MyData, field: str, v
         people.correct(turn.conn, person.id, field, new)
         subject = f"person:{person.id}"
         audit.write(turn.conn, turn.actor, "person.correct", subject, turn.now, person.unit_id, field=field)
+        _log(turn, "correct", field)
     return Next(after, _("mydata.corrected"), reread=True)
 
 
@@ -466,14 +686,46 @@ def _regroup(turn: Turn, after: MyData, group: str) -> Next:
         raise Refused("group_unknown")
     if group != person.subject_group:
         assessments.regroup(turn.conn, person, group, turn.actor, turn.now)
+        _log(turn, "correct", "subject_group")
     return Next(after, _("mydata.corrected"), reread=True)
 
 
-def _erase(turn: Turn) -> Next:
-    """Consent is withdrawn and the person erased, on every chat of theirs; an officer's chat stays an officer's."""
+def _ask_group(turn: Turn, after: MyData, group: str) -> Next:
+    """Ask the officers for another group. Raises ``Refused("group_unknown")``."""
+    if group not in [each.id for each in places.current_criteria().subject_groups]:
+        raise Refused("group_unknown")
+    if group == turn.person.subject_group:
+        return Next(after, _("mydata.same_group"))
+    return _ask_officers(turn, after, "correct", f"{privacy.GROUP}{group}")
+
+
+def _ask_officers(turn: Turn, after: MyData, kind: str, about: str = "") -> Next:
+    """A request that somebody must judge: logged as open, the officers of the unit told; the same one only once."""
     conn, person = turn.conn, turn.person
+    for earlier in privacy.open_of(conn, person.id):
+        if (earlier.kind, earlier.about) == (kind, about):
+            return Next(after, _("mydata.asked_before", number=earlier.id, day=day(earlier.due_by)))
+    request = _log(turn, kind, about, done=False)
+    newest = assessments.every_of_person(conn, person.id)[-1:]
+    due = day(privacy.due_by(kind, turn.now))
+    code = newest[0].code if newest else "-"
+    notices.to_officers(conn, turn.now, person.unit_id, f"notice.privacy_{kind}", code=code, number=request, day=due)
+    return Next(after, _("mydata.asked", number=request, day=due))
+
+
+KEYS = ("notice.privacy_correct", "notice.privacy_object")
+
+
+def _erase(turn: Turn) -> Next:
+    """Consent is withdrawn and the person erased, on every chat of theirs; an officer's chat stays an officer's.
+
+    Nothing of a person is kept by duty, so it is done at once; the log of requests forgets whose they were.
+    """
+    conn, person = turn.conn, turn.person
+    _log(turn, "withdraw")
+    _log(turn, "delete")
     audit.write(conn, turn.actor, "consent.withdraw", f"person:{person.id}", turn.now, person.unit_id)
-    erasure.erase_person(conn, person, turn.actor, turn.now)
+    erasure.erase_person(conn, person, turn.actor, turn.now, speaking=turn.chat.contact_id)
     if conversations.open_chat(conn, turn.chat.account, turn.chat.address) is None:
         return Next(Home(), farewell=_farewell())
     return Next(Home(), _("mydata.erased_stays"), reread=True)

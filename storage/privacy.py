@@ -22,6 +22,7 @@ from storage.units import Unit
 DAYS = {"access": 10, "export": 10, "correct": 10, "withdraw": 15, "object": 15, "delete": 20}
 KINDS = tuple(DAYS)
 ACKNOWLEDGE_WORKING_DAYS = 2
+GROUP = "subject_group:"  # before the group wished, in what a request is about
 # done: at once or as asked; granted, partly, declined: an officer judged; void: whoever asked has erased their data.
 OUTCOMES = ("done", "granted", "partly", "declined", "void")
 
