@@ -120,7 +120,7 @@ def _rescue(conn: Connection, error: Exception, incoming: Incoming) -> Taken:
 def _upload(conn: Connection, address: str, key: str) -> None:
     chat = conversations.peek(conn, "bench", address)
     assert chat is not None
-    evidence.put_upload(conn, chat.contact_id, key, key, 1200, 900, 150_000, NOW)
+    evidence.put_upload(conn, chat.contact_id, evidence.Picture(key, key, 1200, 900, 150_000), NOW)
 
 
 async def many(turns: Turns, people: int, each: int) -> int:

@@ -18,8 +18,8 @@ from typing import Any
 from sqlalchemy.engine import Engine
 
 import criteria
-from bot.channels import pictures
 from bot.channels.web import Seat, WebSettings
+from bot.pictures import intake
 from bot.run import serve
 from bot.service import Parts
 from criteria import CriteriaSet, Given
@@ -159,7 +159,7 @@ def _dossier(
     conn: Connection,
     dice: random.Random,
     data: dict[str, Any],
-    papers: dict[str, pictures.StoredPicture],
+    papers: dict[str, intake.StoredPicture],
     unit_id: int,
     status: str,
     officer: officers.OfficerRow,
@@ -234,7 +234,7 @@ def _prove(
     conn: Connection,
     dice: random.Random,
     data: dict[str, Any],
-    papers: dict[str, pictures.StoredPicture],
+    papers: dict[str, intake.StoredPicture],
     assessment_id: int,
     indicator: criteria.Indicator,
     contact: int,
@@ -248,7 +248,10 @@ def _prove(
     if picture is not None and kind is not None and dice.random() < 0.6:
         key = picture.key
         evidence.put_upload(
-            conn, contact, key, picture.source_hash, picture.width, picture.height, len(picture.data), now
+            conn,
+            contact,
+            evidence.Picture(key, picture.source_hash, picture.width, picture.height, len(picture.data), picture.phash),
+            now,
         )
     assessments.add_evidence(
         conn,
@@ -270,7 +273,7 @@ def _name(dice: random.Random, data: dict[str, Any]) -> str:
     )
 
 
-def _paper(text: str, blobs: BlobFolder, colour: tuple[int, int, int]) -> pictures.StoredPicture:
+def _paper(text: str, blobs: BlobFolder, colour: tuple[int, int, int]) -> intake.StoredPicture:
     """A picture of a paper with a heading and two lines, as a phone would send it."""
     from PIL import Image, ImageDraw, ImageFont
 
@@ -285,6 +288,6 @@ def _paper(text: str, blobs: BlobFolder, colour: tuple[int, int, int]) -> pictur
     draw.text((640, 760), _("demo.paper"), font=ImageFont.truetype(str(REGULAR), 34), fill=(90, 90, 90), anchor="mm")
     out = BytesIO()
     image.rotate(1.5, expand=False, fillcolor=(96, 74, 58)).save(out, "JPEG", quality=88)
-    stored = pictures.receive(out.getvalue())
+    (stored,) = intake.receive(out.getvalue())
     blobs.put(stored.data)
     return stored

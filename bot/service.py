@@ -4,18 +4,20 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.channels.pictures import StoredPicture
 from bot.channels.telegram_about import start_link
 from bot.channels.web import Backend, HistoryLine, Landing, Outgoing, Seat
+from bot.pictures.pool import PicturePool
+from bot.pictures.refusal import PictureRefused
 from dialogs.model import FULL, WEB, Incoming, Signal
 from dialogs.states import Rules
 from dialogs.turn import Taken, rescue_turn, take_turn
@@ -27,6 +29,7 @@ from storage import (
     codes,
     conversations,
     counters,
+    deletions,
     events,
     evidence,
     jobs,
@@ -34,12 +37,12 @@ from storage import (
     outbox,
     people,
     reviews,
-    sent_files,
     units,
 )
 from storage.base import Connection, Refused
-from storage.blobs import BlobFolder
-from storage.engine import TransientFailure, Turns, is_transient, open_engine, open_readers, read_long, reading, writing
+from storage.blobs import Place, StoreAway, StoreFull, open_store
+from storage.engine import TransientFailure, Turns, is_transient, open_engine, open_readers, read_long, reading
+from storage.evidence import Picture
 from storage.housekeeping import Keep, tidy
 from storage.jobs import JobRow
 
@@ -53,7 +56,10 @@ WEB_ACCOUNT = "web"
 NOTICE_TICK = 1.0  # seconds between looks at the outbox; a turn wakes it at once
 FOLD_TICK = 5.0
 TIDY_TICK = 600.0
+DELETE_TICK = 1.0
 SWEEP_AGE = 3600.0  # seconds that a picture may lie unreferenced
+SWEEP_BUCKET = timedelta(days=1)
+BETWEEN_HOLDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)  # seconds; deleting takes far less
 FOLD_LINES = 2_000  # ledger lines folded at once: well under 50 ms
 
 
@@ -63,9 +69,10 @@ class Parts:
     address with ``{payload}``), the demo's seats."""
 
     url: str
-    blobs: Path
+    blobs: Place
     rules: Rules
     keep: Keep
+    picture_workers: int = 2
     links: tuple[tuple[str, str], ...] = ()
     seats: tuple[Seat, ...] = ()
 
@@ -79,14 +86,16 @@ class Service:
         self.engine = open_engine(parts.url)
         self.readers = open_readers(parts.url)
         self.turns = Turns(self.engine)
-        self.blobs = BlobFolder(parts.blobs)
+        self.blobs = open_store(parts.blobs)
         self.charts = ChartPool()
+        self.pictures = PicturePool(parts.picture_workers)
         self.bots: list[Telegram] = []
         self._usernames: dict[str, str] = {}  # of the bots, by the name that the operator gave them
         self._queues: dict[str, set[asyncio.Queue[HistoryLine]]] = {}
         self._wake_notices = asyncio.Event()
         self._wake_jobs = asyncio.Event()
         self._loops: list[asyncio.Task[Any]] = []
+        self._swept: datetime | None = None
 
     # ---------------------------------------------------------------------------------------- life
 
@@ -94,7 +103,7 @@ class Service:
         """Start the loops: notices, jobs, folding, housekeeping; and read the index of names before anybody
         searches."""
         self._loops.append(asyncio.create_task(asyncio.to_thread(self._warm), name="warm"))
-        for work in (self._send_notices, self._do_jobs, self._fold, self._tidy):
+        for work in (self._send_notices, self._do_jobs, self._delete_blobs, self._fold, self._tidy):
             self._loops.append(asyncio.create_task(work(), name=work.__name__))
 
     def _warm(self) -> None:
@@ -112,6 +121,7 @@ class Service:
         await asyncio.gather(*self._loops, return_exceptions=True)
         await asyncio.to_thread(self.turns.close)
         await self.charts.close()
+        await self.pictures.close()
         await self.readers.dispose()
         self.engine.dispose()
 
@@ -197,29 +207,89 @@ class Service:
         for queue in self._queues.get(address, ()):
             queue.put_nowait(line)
 
-    async def _upload(self, account: str, address: str, picture: StoredPicture) -> str | None:
-        if not await asyncio.to_thread(self._may_upload, account, address):
-            return None
-        key = await asyncio.to_thread(self.blobs.put, picture.data)
+    async def _upload(self, account: str, address: str, data: bytes) -> tuple[Picture, ...]:
+        contact = await asyncio.to_thread(self._read, partial(self._uploader, account=account, address=address))
+        try:
+            found = await self.take_in(contact, data)
+        except (StoreFull, StoreAway) as error:
+            log.warning("a photo was refused: %s", error)
+            raise PictureRefused("store_full") from error
         kept = await self.turns.run(
-            partial(_keep_upload, account=account, address=address, picture=picture, key=key, now=_now())
+            partial(_keep_uploads, account=account, address=address, pictures=found, now=_now())
         )
-        return key if kept else None
+        if not kept:
+            raise PictureRefused("not_yet")
+        return found
 
-    def _may_upload(self, account: str, address: str) -> bool:
-        with reading(self.engine) as conn:
-            chat = conversations.peek(conn, account, address)
-        return chat is not None and chat.person is not None
+    def _uploader(self, conn: Connection, account: str, address: str) -> int:
+        chat = conversations.peek(conn, account, address)
+        if chat is None or chat.person is None:
+            raise PictureRefused("not_yet")
+        if evidence.bytes_of_day(conn, chat.contact_id, _now()) >= self.parts.rules.quota.bytes_per_day:
+            raise PictureRefused("day_full")
+        return chat.contact_id
 
-    async def _picture(self, account: str, address: str, key: str) -> bytes | None:
-        return await asyncio.to_thread(self._readable, account, address, key)
+    async def take_in(self, contact_id: int, data: bytes) -> tuple[Picture, ...]:
+        """The pictures of a file that this contact sent, in the store; the same file again is not decoded again. Their
+        rows are to be written within the hour, each with :func:`storage.deletions.release` for picture and thumbnail.
 
-    def _readable(self, account: str, address: str, key: str) -> bytes | None:
+        Raises :class:`PictureRefused`, ``StoreFull``, ``StoreAway``.
+        """
+        source_hash = hashlib.sha256(data).hexdigest()
+        known: tuple[Picture, ...] = await asyncio.to_thread(
+            self._read, partial(evidence.of_file, contact_id=contact_id, source_hash=source_hash)
+        )
+        if known and await self._still_there(known):
+            return known
+        found = []
+        for made in await self.pictures.receive(data):
+            thumbnail = await self.keep_blob(made.thumbnail) if made.thumbnail else None
+            found.append(
+                Picture(
+                    await self.keep_blob(made.data),
+                    made.source_hash,
+                    made.width,
+                    made.height,
+                    len(made.data),
+                    made.phash,
+                    thumbnail,
+                    made.page,
+                    made.pages,
+                )
+            )
+        return tuple(found)
+
+    async def _still_there(self, known: tuple[Picture, ...]) -> bool:
+        """Announce these as if they were stored again, and look whether they are in the store still."""
+        keys = [key for each in known for key in (each.key, each.thumbnail) if key]
+        if not await self.turns.run(partial(deletions.hold, keys=keys, now=_now())):
+            return False
+        for key in keys:
+            if not await asyncio.to_thread(self.blobs.exists, key):
+                await self.turns.run(partial(_release, keys=keys))
+                return False
+        return True
+
+    async def keep_blob(self, data: bytes) -> str:
+        """Store bytes; their key. The row that refers to them is to be written within the hour, and with it
+        :func:`storage.deletions.release`: nothing deletes them until then. Raises ``StoreFull``, ``StoreAway``."""
+        key = hashlib.sha256(data).hexdigest()
+        for wait in BETWEEN_HOLDS:
+            if await self.turns.run(partial(deletions.hold, keys=(key,), now=_now())):
+                return await asyncio.to_thread(self.blobs.put, data)
+            await asyncio.sleep(wait)  # the same bytes are being deleted at this moment
+        raise StoreAway("Deleting")
+
+    async def _picture(self, account: str, address: str, key: str, small: bool) -> bytes | None:
+        return await asyncio.to_thread(self._readable, account, address, key, small)
+
+    def _readable(self, account: str, address: str, key: str, small: bool) -> bytes | None:
         with reading(self.engine) as conn:
             chat = conversations.peek(conn, account, address)
             if chat is None or not self._may_see(conn, chat, key):
                 return None
-        return self.blobs.get(key)
+            thumbnail = evidence.thumbnail_of(conn, key) if small else None
+        return (self.blobs.get(thumbnail) if thumbnail else None) or self.blobs.get(key)
 
     @staticmethod
     def _may_see(conn: Connection, chat: conversations.Chat, key: str) -> bool:
@@ -297,10 +367,7 @@ class Service:
         async def picture(key: str) -> bytes | None:
             return await asyncio.to_thread(self.blobs.get, key)
 
-        async def store(data: bytes) -> str:
-            return await asyncio.to_thread(self.blobs.put, data)
-
-        return TelegramBackend(self.take, self.turns.run, read, picture, store, self.parts.rules)
+        return TelegramBackend(self.take, self.turns.run, read, picture, self.take_in, self.parts.rules)
 
     def _read(self, job: Callable[[Connection], Any]) -> Any:
         try:
@@ -380,7 +447,7 @@ class Service:
         found = await read_long(self.readers, partial(_figures, params=params, voice=voice, now=now))
         page = int(params.get("page", 0)) or 1
         image = await self.charts.draw(found, page, voice)
-        key = await asyncio.to_thread(self.blobs.put, image)
+        key = await self.keep_blob(image)
         await self.turns.run(partial(_keep_chart, job=job, key=key, size=len(image), now=now))
         signal = Signal("chart", {**params, "key": key, "as_of": found.as_of.isoformat()})
         able = WEB if job.account == WEB_ACCOUNT else FULL
@@ -389,6 +456,32 @@ class Service:
         for told in taken.told:
             if told.message_id is not None:
                 self._publish(job.address, HistoryLine(told.message_id, "out", told.body, now))
+
+    async def _delete_blobs(self) -> None:
+        await self._every(DELETE_TICK, None, self.delete_blobs)
+
+    async def delete_blobs(self) -> int:
+        """Delete from the store what has lost its last reference; how many. What the store cannot delete now is tried
+        again later."""
+        done = 0
+        while await asyncio.to_thread(self._deletions_due):
+            keys = await self.turns.run(partial(evidence.claim_deletions, now=_now()))
+            if not keys:  # still referred to, or another process is at it
+                break
+            try:
+                await asyncio.to_thread(self.blobs.remove, keys)
+            except StoreAway as error:
+                log.warning("%d pictures cannot be deleted now (%s)", len(keys), error.reason)
+                await self.turns.run(partial(deletions.put_off, keys=keys, now=_now()))
+                break
+            await self.turns.run(partial(deletions.settle, deleted=keys))
+            done += len(keys)
+        return done
+
+    def _deletions_due(self) -> bool:
+        with reading(self.engine) as conn:
+            first = deletions.waiting_since(conn)
+        return first is not None and first <= _now()
 
     async def _fold(self) -> None:
         await self._every(FOLD_TICK, None, self.fold)
@@ -407,21 +500,21 @@ class Service:
         more = True
         while more:  # each piece is a turn of its own
             more = await self.turns.run(partial(tidy, keep=self.parts.keep, now=_now()))
-        await asyncio.to_thread(self._sweep)
+        await self._sweep()
 
-    def _sweep(self) -> None:
-        # An hour's grace: an upload is stored before its row is committed.
-        old = list(self.blobs.old_keys(SWEEP_AGE))
-        for start in range(0, len(old), 500):
-            part = old[start : start + 500]
-            with reading(self.engine) as conn:
-                kept = evidence.referenced(conn, part)
-            gone = [key for key in part if key not in kept]
-            if gone:
-                with writing(self.engine) as conn:  # first: a name at a channel must not outlive the picture
-                    sent_files.forget(conn, gone)
-            for key in gone:
-                self.blobs.remove(key, older_than=SWEEP_AGE)
+    async def _sweep(self) -> None:
+        """What a crash left in the store and no row knows of is handed to the deletions. A folder is looked through
+        each time, a bucket, which charges for that, once a day."""
+        folder = isinstance(self.parts.blobs, Path)
+        if not folder and self._swept is not None and _now() - self._swept < SWEEP_BUCKET:
+            return
+        self._swept = _now()
+        pages = self.blobs.old_keys(SWEEP_AGE)
+        while (page := await asyncio.to_thread(next, pages, None)) is not None:
+            kept = await asyncio.to_thread(self._read, partial(evidence.referenced, keys=page))
+            orphans = [key for key in page if key not in kept]
+            if orphans:
+                await self.turns.run(partial(deletions.after, keys=orphans, now=_now()))
 
 
 def _now() -> datetime:
@@ -466,16 +559,22 @@ def _keep_chart(conn: Connection, job: JobRow, key: str, size: int, now: datetim
     """The chart is the contact's to see, like an upload of its own."""
     if conversations.peek(conn, job.account, job.address) is not None:
         evidence.put_chart(conn, job.contact_id, key, size, now)
+        deletions.release(conn, key)
 
 
-def _keep_upload(conn: Connection, account: str, address: str, picture: StoredPicture, key: str, now: datetime) -> bool:
+def _keep_uploads(conn: Connection, account: str, address: str, pictures: tuple[Picture, ...], now: datetime) -> bool:
     chat = conversations.peek(conn, account, address)
     if chat is None or chat.person is None:
         return False
-    evidence.put_upload(
-        conn, chat.contact_id, key, picture.source_hash, picture.width, picture.height, len(picture.data), now
-    )
+    for each in pictures:
+        evidence.put_upload(conn, chat.contact_id, each, now)
+        _release(conn, [key for key in (each.key, each.thumbnail) if key])
     return True
+
+
+def _release(conn: Connection, keys: list[str]) -> None:
+    for key in keys:
+        deletions.release(conn, key)
 
 
 def _leave(conn: Connection, account: str, address: str) -> None:

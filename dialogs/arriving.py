@@ -3,56 +3,45 @@ the writer; the arrival's row is the claim, so that doing it twice does nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 
 from dialogs import answering, handing_in, notices, places
 from dialogs.model import Choice, Screen
 from dialogs.states import Rules
-from locales import _
+from locales import _, number
 from storage import assessments, conversations, deletions, evidence, units
 from storage.assessments import AssessmentRow
 from storage.base import Connection, Refused
-from storage.evidence import ArrivalRow
+from storage.evidence import ArrivalRow, Picture
 
 # Why a picture could not be had, as whoever fetches says it; anything else is told like "unavailable".
-REASONS = ("too_big", "too_many_pixels", "not_a_picture", "broken", "unavailable")
+REASONS = ("too_big", "too_many_pixels", "not_a_picture", "broken", "locked", "unavailable")
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A picture that lies in the blob store now: its key, the SHA-256 (hex) of what came, pixels, bytes."""
-
-    key: str
-    source_hash: str
-    width: int
-    height: int
-    size: int
-
-
-def arrived(conn: Connection, arrival_id: int, fetched: Fetched, rules: Rules, now: datetime) -> None:
-    """The picture is here: its piece is given, and its sender may see it. The last one of a form that was handed in
-    takes it into the queue, and its citizen is told."""
+def arrived(conn: Connection, arrival_id: int, fetched: Sequence[Picture], rules: Rules, now: datetime) -> None:
+    """The file is here, as one picture or more (the pages of a paper): its piece is given, further pages are put beside
+    it, and its sender may see them. The last one of a form that was handed in takes it into the queue, and its citizen
+    is told; so is what found no room."""
     found = _claimed(conn, arrival_id)
     if found is None:
         return
     arrival, row = found
-    evidence.arrive(conn, arrival, fetched.key, now)
-    deletions.release(conn, fetched.key)
+    keys = [each.key for each in fetched]
+    placed = {keys[0], *evidence.further(conn, arrival, keys[1:], now)}
+    evidence.arrive(conn, arrival, keys[0], now)
     chat = conversations.peek(conn, arrival.account, arrival.address)
     # The phone may be another person's by now: then only the dossier's own person and officers see the picture.
-    if chat is not None and chat.person is not None and chat.person.id == row.person_id:
-        evidence.put_upload(
-            conn,
-            chat.contact_id,
-            fetched.key,
-            fetched.source_hash,
-            fetched.width,
-            fetched.height,
-            fetched.size,
-            now,
-        )
-        evidence.use_upload(conn, chat.contact_id, fetched.key)
+    theirs = chat is not None and chat.person is not None and chat.person.id == row.person_id
+    for each in fetched:
+        if chat is not None and theirs and each.key in placed:
+            evidence.put_upload(conn, chat.contact_id, each, now)
+            evidence.use_upload(conn, chat.contact_id, each.key)
+        for key in filter(None, (each.key, each.thumbnail)):
+            deletions.release(conn, key)
+    over = len(set(keys) - placed)
+    if over:
+        notices.to_person(conn, now, row.person_id, lambda: _no_room(conn, row, arrival.indicator, over))
     if handing_in.enter_when_settled(conn, row.id, f"person:{row.person_id}", now) is not None:
         notices.to_person(conn, now, row.person_id, lambda: Screen("\n".join(_receipt(conn, row)), (_to_dossier(),)))
 
@@ -95,6 +84,14 @@ def _receipt(conn: Connection, row: AssessmentRow) -> list[str]:
         places.whom_to_ask(settings),
     ]
     return [line for line in lines if line]
+
+
+def _no_room(conn: Connection, row: AssessmentRow, indicator: str, over: int) -> Screen:
+    n = answering.position(places.criteria_of(conn, row), indicator)
+    return Screen(
+        _("arriving.no_room", n=n, most=number(evidence.MOST_PICTURES), over=number(over)),
+        (Choice(f"go:prove:{row.code}:{indicator}", _("arriving.see", n=n)),),
+    )
 
 
 def _lost(conn: Connection, row: AssessmentRow, indicator: str, reason: str, entered: bool) -> Screen:

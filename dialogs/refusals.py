@@ -13,7 +13,16 @@ from storage.base import Refused
 
 # What the person mends alone, with the next tap: nobody need be called.
 _BY_ONESELF = frozenset(
-    {"album_full", "evidence_full", "evidence_no_pictures", "evidence_no_text", "reason_missing", "reason_short"}
+    {
+        "album_full",
+        "evidence_full",
+        "evidence_season_full",
+        "evidence_day_full",
+        "evidence_no_pictures",
+        "evidence_no_text",
+        "reason_missing",
+        "reason_short",
+    }
 )
 
 

@@ -17,6 +17,8 @@ from typing import Any, Protocol, TypeVar, dataclass_transform
 from dialogs.model import Act, Capabilities, Screen
 from storage.base import Connection
 from storage.conversations import Chat
+from storage.evidence import Quota
+from storage.identity import KeyRing
 from storage.officers import OfficerRow
 from storage.people import PersonRow
 
@@ -30,6 +32,8 @@ class Rules:
     history_days: int = 180
     public_url: str = ""
     demo: bool = False
+    quota: Quota = field(default_factory=Quota)
+    keys: Callable[[], KeyRing] | None = field(default=None, repr=False)  # of id numbers; without any none is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,9 @@ class Turn:
     rules: Rules
     capabilities: Capabilities
     memo: dict[tuple[str, int], Any] = field(default_factory=dict)
+    message: int = 0  # the person's own message, where the channel can delete it
+    numbers: tuple[str, ...] = field(default=(), repr=False)  # secret: stated in this act, and kept nowhere as they are
+    hidden: bool = False  # the act held a secret number, which what comes after the edge does not see
 
     @property
     def person(self) -> PersonRow:

@@ -553,6 +553,7 @@ def add_evidence(
     key: str | None = None,
     held: evidence.Held | None = None,
     text: str = "",
+    quota: evidence.Quota | None = None,
     now: datetime,
 ) -> bool:
     """Put a piece of evidence beside an answer that is open to the citizen (see :func:`storage.evidence.add`)."""
@@ -561,7 +562,16 @@ def add_evidence(
     if not (editable(row, there) or (row.status == "draft" and there is None)):
         raise Refused("assessment_closed", status=row.status)
     added = evidence.add(
-        conn, assessment_id, indicator, kind, contact_id=contact_id, key=key, held=held, text=text, now=now
+        conn,
+        assessment_id,
+        indicator,
+        kind,
+        contact_id=contact_id,
+        key=key,
+        held=held,
+        text=text,
+        quota=quota,
+        now=now,
     )
     if added:
         remember(conn, assessment_id, indicator, None, None, "evidence", actor, now)

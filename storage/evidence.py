@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from storage import deletions, sent_files
 from storage.base import BigId, Connection, Prepared, Refused, UtcTime, table_of
+from storage.people import contact_person
 
 PICTURE_KINDS = ("photo", "certificate")
 MOST_PICTURES = 8  # for one answer
@@ -27,7 +29,13 @@ class Upload(SQLModel, table=True):
     )
     contact_id: int = Field(primary_key=True, foreign_key="contacts.id", sa_type=BigId)
     key: str = Field(primary_key=True, max_length=64, index=True)
-    source_hash: str = Field(max_length=64)
+    source_hash: str = Field(max_length=64, index=True)  # of the file that came; several pages may come of one
+    page: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+    pages: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+    phash: str | None = Field(
+        default=None, max_length=16, index=True
+    )  # what looks alike has the same; see seen_elsewhere
+    thumbnail: str | None = Field(default=None, max_length=64, index=True)  # its key; None: the picture is small itself
     width: int
     height: int
     size: int
@@ -119,6 +127,30 @@ class Held:
     address: str
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture in the blob store: its key, the SHA-256 (hex) of the file that it came of, which page of how many,
+    pixels, bytes; how it looks (:func:`seen_elsewhere`), the key of its thumbnail (``None``: it is small itself)."""
+
+    key: str
+    source_hash: str
+    width: int
+    height: int
+    size: int
+    phash: str | None = None
+    thumbnail: str | None = None
+    page: int = 1
+    pages: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How much one person may send: pictures that lie in one season's dossier, bytes in 24 hours."""
+
+    pictures_per_season: int = 60
+    bytes_per_day: int = 100 * 1024 * 1024
+
+
 # ------------------------------------------------------------------------------------------ uploads
 
 _UPLOAD = Prepared(
@@ -131,6 +163,10 @@ _PUT_UPLOAD = Prepared(
         contact_id=sa.bindparam("contact"),
         key=sa.bindparam("blob"),
         source_hash=sa.bindparam("source"),
+        page=sa.bindparam("nth"),
+        pages=sa.bindparam("of"),
+        phash=sa.bindparam("looks"),
+        thumbnail=sa.bindparam("small"),
         width=sa.bindparam("w"),
         height=sa.bindparam("h"),
         size=sa.bindparam("bytes"),
@@ -141,7 +177,15 @@ _PUT_UPLOAD = Prepared(
 _RENEW_UPLOAD = Prepared(
     sa.update(uploads)
     .where(uploads.c.contact_id == sa.bindparam("contact"), uploads.c.key == sa.bindparam("blob"))
-    .values(used=False, at=sa.bindparam("now"))
+    .values(
+        used=False,
+        source_hash=sa.bindparam("source"),
+        page=sa.bindparam("nth"),
+        pages=sa.bindparam("of"),
+        phash=sa.bindparam("looks"),
+        thumbnail=sa.bindparam("small"),
+        at=sa.bindparam("now"),
+    )
 )
 _USE_UPLOAD = Prepared(
     sa.update(uploads)
@@ -150,28 +194,90 @@ _USE_UPLOAD = Prepared(
 )
 
 
-def put_upload(
-    conn: Connection, contact_id: int, key: str, source_hash: str, width: int, height: int, size: int, now: datetime
-) -> None:
+def put_upload(conn: Connection, contact_id: int, picture: Picture, now: datetime) -> None:
     """A contact sent this picture (already in the blob store); sent again, it is kept anew."""
-    if _RENEW_UPLOAD.run(conn, contact=contact_id, blob=key, now=now) == 0:
-        _PUT_UPLOAD.run(
-            conn,
-            contact=contact_id,
-            blob=key,
-            source=source_hash,
-            w=width,
-            h=height,
-            bytes=size,
-            taken=False,
-            now=now,
-        )
+    facts = {
+        "contact": contact_id,
+        "blob": picture.key,
+        "source": picture.source_hash,
+        "nth": picture.page,
+        "of": picture.pages,
+        "looks": picture.phash,
+        "small": picture.thumbnail,
+        "now": now,
+    }
+    if _RENEW_UPLOAD.run(conn, **facts) == 0:
+        _PUT_UPLOAD.run(conn, w=picture.width, h=picture.height, bytes=picture.size, taken=False, **facts)
 
 
 def put_chart(conn: Connection, contact_id: int, key: str, size: int, now: datetime) -> None:
     """A chart was drawn for this contact: its to see as long as the history that shows it."""
     if _UPLOAD.first(conn, contact=contact_id, blob=key) is None:
-        _PUT_UPLOAD.run(conn, contact=contact_id, blob=key, source=key, w=0, h=0, bytes=size, taken=True, now=now)
+        _PUT_UPLOAD.run(
+            conn, contact=contact_id, blob=key, source=key, nth=1, of=1, looks=None, small=None, w=0, h=0, bytes=size,
+            taken=True, now=now,
+        )  # fmt: skip
+
+
+_OF_FILE = Prepared(
+    sa.select(
+        uploads.c.key,
+        uploads.c.source_hash,
+        uploads.c.width,
+        uploads.c.height,
+        uploads.c.size,
+        uploads.c.phash,
+        uploads.c.thumbnail,
+        uploads.c.page,
+        uploads.c.pages,
+    )
+    .where(uploads.c.contact_id == sa.bindparam("contact"), uploads.c.source_hash == sa.bindparam("source"))
+    .order_by(uploads.c.page)
+)
+
+
+def of_file(conn: Connection, contact_id: int, source_hash: str) -> tuple[Picture, ...]:
+    """The pictures that were made of this very file when this contact sent it before; ``()`` unless all are there."""
+    found = [Picture(*row) for row in _OF_FILE.all(conn, contact=contact_id, source=source_hash)]
+    return tuple(found) if found and len(found) == found[0].pages else ()
+
+
+_SAME_PERSON = contact_person.alias("same_person")
+_CONTACTS = sa.union(
+    sa.select(_SAME_PERSON.c.contact_id)
+    .select_from(contact_person.join(_SAME_PERSON, _SAME_PERSON.c.person_id == contact_person.c.person_id))
+    .where(contact_person.c.contact_id == sa.bindparam("contact")),
+    sa.select(sa.cast(sa.bindparam("contact"), sa.BigInteger)),
+)
+_BYTES = Prepared(
+    sa.select(
+        sa.select(sa.func.coalesce(sa.func.sum(uploads.c.size), 0))
+        .where(uploads.c.contact_id.in_(_CONTACTS), uploads.c.at > sa.bindparam("since"), uploads.c.width > 0)
+        .scalar_subquery()
+        + sa.select(sa.func.coalesce(sa.func.sum(arrivals.c.size), 0))
+        .where(arrivals.c.contact_id.in_(_CONTACTS), arrivals.c.made_at > sa.bindparam("since"))
+        .scalar_subquery()
+    )
+)
+
+
+def bytes_of_day(conn: Connection, contact_id: int, now: datetime) -> int:
+    """Bytes of the pictures that this contact's person sent in the last 24 hours, by whichever contact, with those
+    still on their way."""
+    return int(_BYTES.value(conn, contact=contact_id, since=now - timedelta(days=1)))
+
+
+_THUMBNAIL = Prepared(
+    sa.select(uploads.c.thumbnail)
+    .where(uploads.c.key == sa.bindparam("blob"), uploads.c.thumbnail.is_not(None))
+    .limit(1)
+)
+
+
+def thumbnail_of(conn: Connection, key: str) -> str | None:
+    """The key of a picture's thumbnail; ``None`` where there is none (any more)."""
+    found: str | None = _THUMBNAIL.value(conn, blob=key)
+    return found
 
 
 def owns_upload(conn: Connection, contact_id: int, key: str) -> bool:
@@ -276,6 +382,7 @@ def add(
     key: str | None = None,
     held: Held | None = None,
     text: str = "",
+    quota: Quota | None = None,
     now: datetime,
 ) -> bool:
     """Put a piece beside an answer; ``False`` when it is there already, or on its way there.
@@ -283,7 +390,8 @@ def add(
     A picture is stored (*key*) or still with its channel (*held*): then it is ``arriving`` and is to be fetched.
 
     Raises ``Refused``: ``evidence_foreign`` (the contact never sent that picture), ``evidence_full`` (more than
-    :data:`MOST_PICTURES` pictures or :data:`MOST_TEXTS` texts).
+    :data:`MOST_PICTURES` pictures or :data:`MOST_TEXTS` texts), ``evidence_season_full`` and ``evidence_day_full``
+    (more than the *quota*; the bytes of a stored picture were counted when it was uploaded).
     The caller has checked that the assessment may be changed (:func:`storage.assessments.editable`).
     """
     there = of_indicator(conn, assessment_id, indicator)
@@ -299,6 +407,8 @@ def add(
             raise Refused("evidence_foreign")
         if sum(piece.kind in PICTURE_KINDS for piece in there) >= MOST_PICTURES:
             raise Refused("evidence_full", most=MOST_PICTURES)
+        if quota is not None:
+            _within(conn, quota, assessment_id, contact_id, held, now)
     elif kind == "officer_confirmation":
         if any(piece.kind == kind for piece in there):
             return False
@@ -325,6 +435,25 @@ def add(
             now=now,
         )
     return True
+
+
+_PICTURES = Prepared(
+    sa.select(sa.func.count())
+    .select_from(evidence)
+    .where(
+        evidence.c.assessment_id == sa.bindparam("assessment"),
+        sa.or_(evidence.c.kind == "photo", evidence.c.kind == "certificate"),
+    )
+)
+
+
+def _within(
+    conn: Connection, quota: Quota, assessment_id: int, contact_id: int, held: Held | None, now: datetime
+) -> None:
+    if int(_PICTURES.value(conn, assessment=assessment_id)) >= quota.pictures_per_season:
+        raise Refused("evidence_season_full", most=quota.pictures_per_season)
+    if held is not None and bytes_of_day(conn, contact_id, now) + held.size > quota.bytes_per_day:
+        raise Refused("evidence_day_full")
 
 
 def remove(conn: Connection, assessment_id: int, piece_id: int, now: datetime) -> bool:
@@ -402,7 +531,7 @@ _ARRIVALS_DUE = Prepared(
 _PUT_OFF = Prepared(
     sa.update(arrivals)
     .where(arrivals.c.id == sa.bindparam("arrival"))
-    .values(not_before=sa.bindparam("until"), attempts=arrivals.c.attempts + 1)
+    .values(not_before=sa.bindparam("until"), attempts=arrivals.c.attempts + sa.bindparam("tries"))
 )
 _ARRIVED = Prepared(sa.delete(arrivals).where(arrivals.c.id == sa.bindparam("arrival")))
 _SAME_PICTURE = Prepared(
@@ -430,9 +559,9 @@ def arrivals_due(conn: Connection, account: str, now: datetime, most: int = 20) 
     return [ArrivalRow(*row) for row in _ARRIVALS_DUE.all(conn, account=account, now=now, most=most)]
 
 
-def put_off(conn: Connection, arrival_id: int, until: datetime) -> None:
-    """Fetching failed for now: try again from *until* on."""
-    _PUT_OFF.run(conn, arrival=arrival_id, until=until)
+def put_off(conn: Connection, arrival_id: int, until: datetime, tries: int = 1) -> None:
+    """Fetching failed for now: try again from *until* on. ``tries=0``: the fault is ours, and counts for nothing."""
+    _PUT_OFF.run(conn, arrival=arrival_id, until=until, tries=tries)
 
 
 def arrive(conn: Connection, row: ArrivalRow, key: str, now: datetime) -> bool:
@@ -444,6 +573,44 @@ def arrive(conn: Connection, row: ArrivalRow, key: str, now: datetime) -> bool:
         return False
     _GIVE.run(conn, piece=row.evidence_id, blob=key)
     return True
+
+
+_BESIDE = Prepared(
+    sa.select(evidence.c.kind, evidence.c.text).where(
+        evidence.c.assessment_id == sa.bindparam("assessment"), evidence.c.id == sa.bindparam("piece")
+    )
+)
+
+
+def further(conn: Connection, row: ArrivalRow, keys: Sequence[str], now: datetime) -> list[str]:
+    """One file that arrived was several pictures: these are the pages after its first. Which were put beside the answer
+    (those there already among them); the others found no room (:data:`MOST_PICTURES`).
+
+    To be called before :func:`arrive`, under the same lock.
+    """
+    like = _BESIDE.first(conn, assessment=row.assessment_id, piece=row.evidence_id)
+    there = of_indicator(conn, row.assessment_id, row.indicator)
+    pictures = sum(piece.kind in PICTURE_KINDS for piece in there)
+    known = {piece.key for piece in there}
+    placed = []
+    for key in keys:
+        if key not in known:
+            if like is None or pictures >= MOST_PICTURES:
+                continue
+            _PUT.value(
+                conn,
+                assessment=row.assessment_id,
+                of=row.indicator,
+                sort=like.kind,
+                blob=key,
+                words=like.text,
+                state="given",
+                now=now,
+            )
+            known.add(key)
+            pictures += 1
+        placed.append(key)
+    return placed
 
 
 def use_upload(conn: Connection, contact_id: int, key: str) -> None:
@@ -472,20 +639,23 @@ def assessments_with(conn: Connection, key: str) -> list[int]:
 
 
 _FORGET_UPLOADS = Prepared(
-    sa.delete(uploads).where(uploads.c.contact_id == sa.bindparam("contact")).returning(uploads.c.key)
+    sa.delete(uploads)
+    .where(uploads.c.contact_id == sa.bindparam("contact"))
+    .returning(uploads.c.key, uploads.c.thumbnail)
 )
 
 
 def forget_uploads(conn: Connection, contact_id: int, now: datetime) -> None:
     """The contact is going: its uploads are nobody's now, and go after the commit where nothing else refers to them."""
-    deletions.after(conn, [row.key for row in _FORGET_UPLOADS.all(conn, contact=contact_id)], now)
+    deletions.after(conn, [key for row in _FORGET_UPLOADS.all(conn, contact=contact_id) for key in row], now)
 
 
 # ------------------------------------------------------------------------------------------ what refers to a blob
 
 
 def _references() -> sa.CompoundSelect[tuple[str]]:
-    """The key of every reference: a piece of evidence, an upload not yet used, a chart that a history shows.
+    """The key of every reference: a piece of evidence, an upload not yet used, a chart that a history shows, the
+    thumbnail of an upload.
 
     One statement, hence one view: between two an upload could become evidence and be seen as neither.
     """
@@ -493,6 +663,7 @@ def _references() -> sa.CompoundSelect[tuple[str]]:
     return sa.union_all(
         sa.select(evidence.c.key).where(evidence.c.key.is_not(None)),
         sa.select(uploads.c.key).where(live),
+        sa.select(uploads.c.thumbnail).where(uploads.c.thumbnail.is_not(None)),
     )
 
 
@@ -544,7 +715,8 @@ def claim_deletions(conn: Connection, now: datetime, most: int = 20) -> list[str
     if kept:
         conn.execute(sa.delete(rows).where(rows.c.key.in_(kept)))
     if gone:
-        conn.execute(sa.delete(uploads).where(uploads.c.key.in_(gone)))
+        small = conn.execute(sa.delete(uploads).where(uploads.c.key.in_(gone)).returning(uploads.c.thumbnail))
+        deletions.after(conn, list(small.scalars()), now)  # nobody asks for a thumbnail without its picture
         sent_files.forget(conn, gone)  # a name at a channel must not outlive the picture
         conn.execute(
             sa.update(rows)
@@ -555,7 +727,9 @@ def claim_deletions(conn: Connection, now: datetime, most: int = 20) -> list[str
 
 
 _UNUSED_UPLOADS = Prepared(
-    sa.delete(uploads).where(uploads.c.at < sa.bindparam("before"), sa.text("not used")).returning(uploads.c.key)
+    sa.delete(uploads)
+    .where(uploads.c.at < sa.bindparam("before"), sa.text("not used"))
+    .returning(uploads.c.key, uploads.c.thumbnail)
 )
 _OLD_CHARTS = Prepared(
     sa.delete(uploads).where(uploads.c.at < sa.bindparam("before"), uploads.c.width == 0).returning(uploads.c.key)
@@ -564,7 +738,65 @@ _OLD_CHARTS = Prepared(
 
 def purge_uploads(conn: Connection, before: datetime, charts_before: datetime, now: datetime) -> int:
     """Forget uploads that never became evidence, and charts older than the histories that showed them; how many."""
-    gone = [row.key for row in _UNUSED_UPLOADS.all(conn, before=before)]
-    gone.extend(row.key for row in _OLD_CHARTS.all(conn, before=charts_before))
-    deletions.after(conn, gone, now)
-    return len(gone)
+    unused = _UNUSED_UPLOADS.all(conn, before=before)
+    charts = [row.key for row in _OLD_CHARTS.all(conn, before=charts_before)]
+    deletions.after(conn, [*charts, *(key for row in unused for key in row)], now)
+    return len(unused) + len(charts)
+
+
+# ------------------------------------------------------------------------------------------ seen before
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A picture beside *indicator* lies in another person's dossier, too. ``same``: the very picture or file; else one
+    that looks alike, which two certificates of one template do as well."""
+
+    indicator: str
+    key: str
+    same: bool
+
+
+# assessments import this module, so their table is named here by what is read of it only
+_DOSSIERS = sa.table("assessments", sa.column("id"), sa.column("year"), sa.column("person_id"))
+MOST_ALIKE = 200
+
+
+def seen_elsewhere(conn: Connection, assessment_id: int) -> list[Seen]:
+    """The pictures of an assessment that are evidence in another person's dossier of the same season, too, once for
+    each answer, in the order of the answers."""
+    own = conn.execute(
+        sa.select(evidence.c.indicator, evidence.c.key)
+        .where(evidence.c.assessment_id == assessment_id, evidence.c.key.is_not(None))
+        .order_by(evidence.c.indicator, evidence.c.id)
+    ).all()
+    if not own:
+        return []
+    looks = (uploads.c.key, uploads.c.source_hash, uploads.c.phash)
+    mine = conn.execute(sa.select(*looks).where(uploads.c.key.in_({row.key for row in own}))).all()
+    by_source: dict[str, set[str]] = {row.key: {row.key} for row in own}
+    by_look: dict[str, set[str]] = {row.key: set() for row in own}
+    for column, kept in ((uploads.c.source_hash, by_source), (uploads.c.phash, by_look)):
+        found = {getattr(row, column.name) for row in mine} - {None}
+        alike = conn.execute(
+            sa.select(column, uploads.c.key).where(column.in_(found), uploads.c.width > 0).distinct().limit(MOST_ALIKE)
+        ).all()
+        for row in mine:
+            kept[row.key].update(key for value, key in alike if value == getattr(row, column.name))
+    candidates = set().union(*by_source.values(), *by_look.values())
+    year, person = conn.execute(
+        sa.select(_DOSSIERS.c.year, _DOSSIERS.c.person_id).where(_DOSSIERS.c.id == assessment_id)
+    ).one()
+    elsewhere = set(
+        conn.execute(
+            sa.select(evidence.c.key)
+            .select_from(evidence.join(_DOSSIERS, _DOSSIERS.c.id == evidence.c.assessment_id))
+            .where(evidence.c.key.in_(candidates), _DOSSIERS.c.year == year, _DOSSIERS.c.person_id != person)
+            .distinct()
+        ).scalars()
+    )
+    return [
+        Seen(row.indicator, row.key, bool(by_source[row.key] & elsewhere))
+        for row in own
+        if (by_source[row.key] | by_look[row.key]) & elsewhere
+    ]

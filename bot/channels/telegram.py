@@ -30,10 +30,11 @@ from bot.channels.telegram_calls import CallFailed, call, open_bot
 from bot.channels.telegram_fetch import Fetcher
 from bot.channels.telegram_lanes import Backend, Lane, Lanes, commands_of
 from bot.channels.telegram_push import Push
+from bot.channels.telegram_unsaid import Unsayer
 from bot.channels.telegram_view import Page, pressed
 from dialogs.model import Act, Capabilities, FileRef, Incoming, Opened, Sent, Signal, Typed, Unsupported
 from locales import LANGUAGES, Voice, _, speaking
-from storage import conversations, events, outbox
+from storage import conversations, events, idnumbers, outbox
 from storage.base import Connection
 from storage.engine import TransientFailure
 
@@ -48,8 +49,11 @@ ANSWER_WITHIN = 1.0  # seconds after which a press is answered by a call of its 
 SLOWEST_RETRY = 60.0  # seconds
 LEFT_BEHIND = 30.0  # seconds after which an answer that waits in the table is taken up, whoever put it there
 FILE_LIMIT = 20 * 1024 * 1024  # bytes: getFile serves no more (https://core.telegram.org/bots/api#getfile)
-PICTURES = ("image/jpeg", "image/png", "image/webp")
-HEIC = ("image/heic", "image/heif", "image/heic-sequence", "image/heif-sequence")
+PICTURES = (
+    "image/jpeg", "image/png", "image/webp", "image/heic", "image/heif", "image/heic-sequence", "image/heif-sequence",
+    "application/pdf",
+)  # fmt: skip
+NAMES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".pdf")
 _START = re.compile(r"/start(?:@\w+)?(?:\s+(.*))?", re.DOTALL | re.IGNORECASE)
 
 
@@ -71,9 +75,9 @@ class TelegramSettings:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What an update says. ``address`` is the private chat; ``message_id`` of what was sent or pressed on;
-    ``press`` the
-    id by which a press is answered; ``group`` a group in which the bot was spoken to (then nothing else is set)."""
+    """What an update says. ``address`` is the private chat; ``message_id`` of what was sent or pressed on; ``press``
+    the id by which a press is answered; ``secret``: the message shows an id number; ``group`` a group in which the bot was
+    spoken to (then nothing else is set)."""
 
     event: str
     address: str = ""
@@ -82,6 +86,7 @@ class Heard:
     message_id: int = 0
     press: str = ""
     group: int = 0
+    secret: bool = False
 
 
 def incoming(account: str, raw: dict[str, Any], now: datetime) -> Incoming | None:
@@ -90,7 +95,10 @@ def incoming(account: str, raw: dict[str, Any], now: datetime) -> Incoming | Non
     heard = read(raw)
     if heard is None or not heard.address or heard.act is None or isinstance(heard.act, Page):
         return None
-    return Incoming(account, heard.event, heard.address, heard.act, now, heard.screen, CAPABILITIES)
+    message = 0 if heard.press else heard.message_id
+    return Incoming(
+        account, heard.event, heard.address, heard.act, now, heard.screen, CAPABILITIES, message, heard.secret
+    )
 
 
 def read(raw: dict[str, Any]) -> Heard | None:
@@ -138,14 +146,22 @@ def _read_message(event: str, message: Message) -> Heard | None:
     if message.from_user is None or message.from_user.is_bot:
         return None
     act = _act(message)
-    return None if act is None else Heard(event, str(message.chat.id), act, message_id=message.message_id)
+    if act is None:
+        return None
+    return Heard(event, str(message.chat.id), act, message_id=message.message_id, secret=_secret(message))
+
+
+def _secret(message: Message) -> bool:
+    """Does the message show an id number? Of some the act does not carry the words."""
+    return bool(idnumbers.hide(message.text or message.caption or "").numbers)
 
 
 def _read_edited(event: str, message: Message) -> Heard | None:
     """A changed message changes no answer, and that is said; a position that moves along says nothing."""
     if message.chat.type != "private" or (message.text is None and message.caption is None):
         return None
-    return Heard(event, str(message.chat.id), Unsupported("edited"), message_id=message.message_id)
+    chat, number = str(message.chat.id), message.message_id
+    return Heard(event, chat, Unsupported("edited"), message_id=number, secret=_secret(message))
 
 
 def _read_membership(event: str, change: ChatMemberUpdated) -> Heard | None:
@@ -200,11 +216,8 @@ def _document(message: Message) -> Act:
     assert document is not None
     kind = (document.mime_type or "").lower()
     name = (document.file_name or "").lower()
-    if kind in HEIC or name.endswith((".heic", ".heif")):
-        return Unsupported("heic")
-    if kind == "application/pdf" or name.endswith(".pdf"):
-        return Unsupported("pdf")
-    if kind not in PICTURES:
+    # Hints only: what the file is shows when it is fetched.
+    if kind not in PICTURES and not name.endswith(NAMES):
         return Unsupported("file")
     if (document.file_size or 0) > FILE_LIMIT:
         return Unsupported("too_big")
@@ -234,6 +247,7 @@ class Telegram:
         self.budget = Budget(settings.rate, settings.push_rate, settings.chat_rate)
         self.lanes = Lanes(self.account, self.bot, self.budget, backend)
         self.fetcher = Fetcher(self.account, self.bot, self.budget, backend)
+        self.unsayer = Unsayer(self.account, self.bot, self.budget, backend)
         self.push = Push(token, settings.api_url, settings.push_rate, self.lanes, backend)
         # Whoever knows the token may post updates anyway: so the secret needs no setting and is the same everywhere.
         self.secret = hmac.new(token.encode(), b"hoctap webhook", hashlib.sha256).hexdigest()
@@ -252,6 +266,7 @@ class Telegram:
             asyncio.create_task(self.lanes.write_back(), name=f"{self.account} write back"),
             asyncio.create_task(self.fetcher.work(), name=f"{self.account} fetcher"),
             asyncio.create_task(self.push.work(), name=f"{self.account} push"),
+            asyncio.create_task(self.unsayer.work(), name=f"{self.account} unsayer"),
             asyncio.create_task(self._take_up(), name=f"{self.account} left behind"),
         ]
         try:
@@ -529,8 +544,20 @@ class Telegram:
         assert act is not None and not isinstance(act, Page)
         now = datetime.now(UTC)
         taken = await self.backend.take(
-            Incoming(self.account, heard.event, heard.address, act, now, screen, CAPABILITIES)
+            Incoming(
+                self.account,
+                heard.event,
+                heard.address,
+                act,
+                now,
+                screen,
+                CAPABILITIES,
+                0 if heard.press else heard.message_id,
+                heard.secret,
+            )
         )
+        if taken.unsaid:
+            self.unsayer.wake()
         if isinstance(act, Sent):
             self.fetcher.wake()
         if taken.repeat:  # its answer may be in the table only: a commit whose end we were not told

@@ -11,26 +11,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from aiogram import Bot
 
-from bot.channels import pictures
-from bot.channels.pictures import PictureRefused
 from bot.channels.telegram_budget import Budget
 from bot.channels.telegram_calls import CallFailed, call, download
 from bot.channels.telegram_lanes import Backend
+from bot.pictures.refusal import PictureRefused
 from dialogs import arriving
-from dialogs.arriving import Fetched
 from storage import events, evidence
+from storage.blobs import StoreAway, StoreFull
 from storage.engine import TransientFailure
 from storage.evidence import ArrivalRow
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 4  # downloads of one bot
-DECODERS = 2  # a photo of 50 Mpx takes 150 MB while it is decoded
+STORE_WAIT = 60.0  # seconds until a full store is asked again; and between two lines of the log that say so
 TICK = 2.0  # seconds between looks at the table; an act that brings a picture wakes it at once
 AWAY = 4  # tries of a file that Telegram does not know: it says the same of one that is away for a moment
 WAITS = (1, 2, 5, 15, 60, 300, 900, 3600, 7200, 14400)  # seconds before each next try, the last again and again
@@ -46,7 +46,7 @@ class Fetcher:
         self._wake = asyncio.Event()
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
-        self._decoders = asyncio.Semaphore(DECODERS)
+        self._complained = -STORE_WAIT
 
     def wake(self) -> None:
         """A picture has come: look at once."""
@@ -97,7 +97,7 @@ class Fetcher:
                     await self._failed(arrival, failed)
                 except TransientFailure:
                     raise
-                except Exception as error:  # noqa: BLE001 - a full disk, a decoder's own surprise
+                except Exception as error:  # noqa: BLE001 - whatever nobody thought of
                     log.error("%s: a picture could not be taken in: %s", self.account, events.traced(error))
                     await self._failed(arrival, CallFailed("again", type(error).__name__))
             except TransientFailure:
@@ -109,15 +109,17 @@ class Fetcher:
         if data is None:
             await self._lost(arrival, "too_big")
             return
-        async with self._decoders:
-            try:
-                picture = await asyncio.to_thread(pictures.receive, data)
-            except PictureRefused as refused:
-                await self._lost(arrival, refused.code)
-                return
+        try:
+            fetched = await self.backend.take_in(arrival.contact_id, data)
+        except PictureRefused as refused:
+            if refused.code == "busy":
+                raise CallFailed("again", "many files wait to be decoded") from refused
+            await self._lost(arrival, refused.code)
+            return
+        except (StoreFull, StoreAway) as error:
+            await self._store_away(arrival, error)
+            return
         # The bytes lie in the store before any row says so.
-        key = await self.backend.store(picture.data)
-        fetched = Fetched(key, picture.source_hash, picture.width, picture.height, len(picture.data))
         await self.backend.run(
             partial(
                 arriving.arrived,
@@ -144,6 +146,15 @@ class Fetcher:
             case _:
                 log.info("%s: a picture did not come (%s)", self.account, failed.reason)
                 await self._again(arrival, failed.seconds)
+
+    async def _store_away(self, arrival: ArrivalRow, error: OSError) -> None:
+        """Not the sender's fault: it is tried for as long as it takes."""
+        now = time.monotonic()
+        if now - self._complained >= STORE_WAIT:
+            self._complained = now
+            log.error("%s: no picture can be stored: %s", self.account, error)
+        until = datetime.now(UTC) + timedelta(seconds=STORE_WAIT)
+        await self.backend.run(partial(evidence.put_off, arrival_id=arrival.id, until=until, tries=0))
 
     async def _again(self, arrival: ArrivalRow, seconds: float) -> None:
         """Try once more later, in so many seconds at least; for half a day."""

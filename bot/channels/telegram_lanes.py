@@ -12,7 +12,8 @@ import logging
 import re
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -31,7 +32,9 @@ from locales import Voice, _, speaking
 from storage import events, outbox, reach, sent_files, shown
 from storage.base import Connection
 from storage.engine import TransientFailure
+from storage.evidence import Picture
 from storage.outbox import Waiting
+from storage.shared import Locks
 from storage.shown import Shown
 
 log = logging.getLogger(__name__)
@@ -47,20 +50,35 @@ WRITE_BACK = 0.02  # seconds in which outcomes gather
 UNSEEN_WITHIN = 1.0  # seconds that a typed answer waits to learn whether the screen before it was delivered
 SLOWEST_RETRY = 30.0  # seconds between tries while Telegram cannot be reached
 DEFAULT_MENU = "citizen:vi"
+CHAT_TICK = 0.05  # seconds between tries to have a chat that another process sends to
+FRESH = 4.0  # seconds in which nobody else takes up an answer that this process has put out
 STAYS = "stays"  # an inline keyboard under what is shown once (a resume code): the message is not to be edited away
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
     """What the channel asks of the running bot: a turn; a job of the writer and a read (both may raise
-    ``TransientFailure``); a stored picture's bytes; to store a picture (its key); the operator's rules."""
+    ``TransientFailure``); a stored picture's bytes; to take in a contact's file (raises ``PictureRefused``,
+    ``StoreFull``, ``StoreAway``); the operator's rules. Where several processes share the database (``shared``): a turn
+    for an update that waits in the inbox (its row), ``None`` when another worker takes it."""
 
     take: Callable[[Any], Awaitable[Taken]]
     run: Callable[[Callable[[Connection], Any]], Awaitable[Any]]
     read: Callable[[Callable[[Connection], Any]], Awaitable[Any]]
     picture: Callable[[str], Awaitable[bytes | None]]
-    store: Callable[[bytes], Awaitable[str]]
+    take_in: Callable[[int, bytes], Awaitable[tuple[Picture, ...]]]
     rules: Rules
+    take_waiting: Callable[[Any, int], Awaitable[Taken | None]]
+    shared: Shared | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What processes on one database share: ``locks`` (a chat's messages are sent by one process at a time), ``say`` a
+    word to the others."""
+
+    locks: Locks
+    say: Callable[[str], None]
 
 
 @dataclass(slots=True, eq=False)
@@ -79,6 +97,7 @@ class Row:
     cleared: bool = False
     album: tuple[int, ...] | None = None
     sent: list[int] = field(default_factory=list)
+    put_at: float = field(default_factory=time.monotonic)
     screen: Screen = field(init=False)
     passing: bool = field(init=False)
 
@@ -104,7 +123,9 @@ class Row:
 
 @dataclass(slots=True)
 class Lane:
-    """One chat. ``order`` keeps its turns one after the other, ``sending`` its messages."""
+    """One chat. ``order`` keeps its turns one after the other, ``sending`` its messages. ``holders``: how much in this
+    process needs the chat to itself (:meth:`Lanes.holding`), ``pressed``: number and message of the screen that a press
+    told of meanwhile."""
 
     address: str
     order: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -118,6 +139,9 @@ class Lane:
     doubtful: int = 0  # number of a screen that may have been delivered without our being told
     used_at: float = 0.0  # time.monotonic()
     work: asyncio.Task[None] | None = None
+    gate: asyncio.Lock = field(default_factory=asyncio.Lock)
+    holders: int = 0
+    pressed: tuple[int, int] = (0, 0)
     chat: int = field(init=False)  # where it is now: a chat can move
 
     def __post_init__(self) -> None:
@@ -135,6 +159,7 @@ class Lanes:
         self._kept: dict[str, Shown] = {}
         self._writing: set[int] = set()
         self._dirty = asyncio.Event()
+        self._flushing = asyncio.Lock()
         self._written: asyncio.Future[None] | None = None
         self._stopping = False
 
@@ -154,20 +179,71 @@ class Lanes:
 
     async def shown(self, lane: Lane) -> Shown:
         """What the chat last showed."""
+        if self.backend.shared is not None and not lane.holders:  # another process may be showing something
+            return self._kept.get(lane.address) or await self._read_shown(lane)
         if lane.shown is None:
-            found = self._kept.get(lane.address) or await self.backend.read(
-                partial(shown.of, account=self.account, address=lane.address)
-            )
-            lane.shown = lane.shown or found or Shown()
+            found = self._kept.get(lane.address) or await self._read_shown(lane)
+            lane.shown = lane.shown or found
         return lane.shown
+
+    async def _read_shown(self, lane: Lane) -> Shown:
+        found = await self.backend.read(partial(shown.of, account=self.account, address=lane.address))
+        return found or Shown()
 
     async def pressed(self, lane: Lane, message_id: int, number: int) -> None:
         """A button of that message was pressed: so it is there, and shows that screen."""
+        if self.backend.shared is not None and not lane.holders:
+            lane.pressed = max(lane.pressed, (number, message_id))
+            return
         known = await self.shown(lane)
-        if number > known.number or (number == known.number and message_id > known.message_id):
+        if (number, message_id) > (known.number, known.message_id):
             lane.shown = replace(
                 known, number=number, message_id=message_id, last_id=max(known.last_id, message_id), keyboard="inline"
             )
+
+    # -------------------------------------------------------------------------------- one process a chat
+
+    @asynccontextmanager
+    async def holding(self, lane: Lane, *, patient: bool = True) -> AsyncIterator[bool]:
+        """The chat is this process's meanwhile, and what it shows is known; ``False`` (unless *patient*) when another
+        process has it. Where there is one process only, that is always so."""
+        shared = self.backend.shared
+        if shared is None:
+            yield True
+            return
+        name = f"chat:{self.account}:{lane.address}"
+        if not patient and lane.gate.locked():
+            yield False
+            return
+        async with lane.gate:
+            while not lane.holders and not await shared.locks.take(name):
+                if not patient:
+                    yield False
+                    return
+                await asyncio.sleep(CHAT_TICK)
+            if not lane.holders:
+                lane.shown = None  # it may have shown something else since
+            lane.holders += 1
+        try:
+            await self.pressed(lane, lane.pressed[1], lane.pressed[0])
+            lane.pressed = (0, 0)
+            yield True
+        finally:
+            async with lane.gate:
+                if lane.holders == 1:
+                    await self._write_down(lane)
+                    lane.shown = None
+                lane.holders -= 1
+                if not lane.holders:
+                    await shared.locks.free(name)
+
+    async def _write_down(self, lane: Lane) -> None:
+        """What the chat shows is in the table: the next to hold it reads it there."""
+        while True:
+            await asyncio.sleep(WRITE_BACK)  # what else gathers goes along
+            await self.flush()
+            if lane.address not in self._kept:
+                return
 
     async def too_early(self, lane: Lane, message_id: int, *, wait: bool = True) -> bool:
         """Was this typed before the screen that it would answer was there to be read?
@@ -181,6 +257,8 @@ class Lanes:
                     await lane.empty.wait()
             except TimeoutError:
                 pass
+        if self.backend.shared is not None and not lane.rows and await self._sent_elsewhere(lane):
+            return True
         known = await self.shown(lane)
         if lane.rows:
             newest = lane.rows[-1]
@@ -192,6 +270,16 @@ class Lanes:
                 return True
         first = lane.first_id if lane.first_number == known.number else known.message_id
         return message_id < first and known.number != lane.doubtful
+
+    async def _sent_elsewhere(self, lane: Lane) -> bool:
+        """Is another process still about to send an answer to this chat, for longer than one waits for it?"""
+        waits = partial(outbox.answers_for, account=self.account, address=lane.address)
+        until = time.monotonic() + UNSEEN_WITHIN
+        while waiting := await self.backend.read(waits):
+            if time.monotonic() > until or self.budget.paused:
+                return any(each.attempts == 0 for each in waiting)
+            await asyncio.sleep(CHAT_TICK)
+        return False
 
     # -------------------------------------------------------------------------------- what is to be sent
 
@@ -220,30 +308,40 @@ class Lanes:
             lane.empty.clear()
             if lane.work is None or lane.work.done():
                 lane.work = asyncio.create_task(self._work(lane), name="telegram lane")
+                lane.work.add_done_callback(partial(self._ended, lane))
+
+    def _ended(self, lane: Lane, work: asyncio.Task[None]) -> None:
+        """A row may have come while the chat was being let go."""
+        if not work.cancelled() and work.exception() is None and not self._stopping:
+            self._begin(lane)
 
     async def _work(self, lane: Lane) -> None:
         """Send what waits in a lane, one after the other; nothing is dropped silently."""
-        tries = 0
         try:
-            while lane.rows and not self._stopping:
-                await self.budget.take(lane.address)
-                async with lane.sending:
-                    row = self._next(lane)
-                    trouble = await self._try(lane, row)
-                if trouble is None:
-                    tries = 0
-                    if row in lane.rows:
-                        lane.rows.remove(row)
-                    if not row.passing:  # a second of its kind must not be on its way before this one is written down
-                        await self.written()
-                elif trouble < 0:
-                    lane.rows.clear()
-                else:
-                    tries += 1
-                    await asyncio.sleep(min(SLOWEST_RETRY, max(trouble, 0.25 * 2 ** min(tries, 7))))
+            async with self.holding(lane):
+                await self._send_rows(lane)
         finally:
             if not lane.rows:
                 lane.empty.set()
+
+    async def _send_rows(self, lane: Lane) -> None:
+        tries = 0
+        while lane.rows and not self._stopping:
+            await self.budget.take(lane.address)
+            async with lane.sending:
+                row = self._next(lane)
+                trouble = await self._try(lane, row)
+            if trouble is None:
+                tries = 0
+                if row in lane.rows:
+                    lane.rows.remove(row)
+                if not row.passing:  # a second of its kind must not be on its way before this one is written down
+                    await self.written()
+            elif trouble < 0:
+                lane.rows.clear()
+            else:
+                tries += 1
+                await asyncio.sleep(min(SLOWEST_RETRY, max(trouble, 0.25 * 2 ** min(tries, 7))))
 
     def _next(self, lane: Lane) -> Row:
         """The row to send now: of screens that nobody has seen yet only the newest."""
@@ -256,7 +354,9 @@ class Lanes:
     async def _try(self, lane: Lane, row: Row) -> float | None:
         """Send a row: ``None`` when it is done with, seconds to wait before the next try, -1 when the chat is gone."""
         try:
-            if row.again and not await self._still_waits(row):
+            # Where others share the database, one of them may have taken it up meanwhile.
+            late = self.backend.shared is not None and time.monotonic() - row.put_at > FRESH
+            if (row.again or late) and not await self._still_waits(row):
                 return None
             if row.again and await self._overtaken(lane, row):
                 self.settle(row.id, "cancelled", "newer")
@@ -617,6 +717,10 @@ class Lanes:
 
     async def flush(self) -> None:
         """Write back what has been settled."""
+        async with self._flushing:
+            await self._flush()
+
+    async def _flush(self) -> None:
         self._dirty.clear()
         outcomes, kept, told = self._outcomes, self._kept, self._written
         self._outcomes, self._kept, self._written = [], {}, None

@@ -27,14 +27,16 @@ from urllib.parse import quote, urlsplit
 
 from aiohttp import BodyPartReader, web
 
-from bot.channels import pictures
-from bot.channels.pictures import PictureRefused, StoredPicture
+from bot.pictures import intake
+from bot.pictures.refusal import PictureRefused
+from bot.pictures.sentences import sentence
 from dialogs.model import WEB, Act, Incoming, Opened, Pressed, Sent, Typed
 from locales import LANGUAGES, Voice, _, speaking
+from storage.evidence import Picture
 
 ACT_LIMIT = 64 * 1024  # bytes of one act's JSON
 TEXT_LIMIT = 5000  # characters that one act may carry
-UPLOADS_LIMIT = 20  # pictures in one act
+UPLOADS_LIMIT = 40  # pictures in one act; a paper may be three
 HISTORY_SHOWN = 200  # lines shown when the page opens
 STREAMS_LIMIT = 8  # open tabs of one browser
 UPLOAD_SECONDS = 300  # a 20 MB photo on a slow line
@@ -115,9 +117,10 @@ class Backend:
       was taken before has no effect again; whatever is undelivered is returned.
     - ``history(address, after)``: the lines above number *after*, in order (0: the newest few hundred).
     - ``subscribe(address)``: inside, lines are put on the queue as they are committed, by whichever tab or officer.
-    - ``upload(address, picture)`` stores a photo as this address's and returns its key; ``None`` while nobody
-      joined there.
-    - ``picture(address, key)``: the bytes, only for whom they are meant.
+    - ``upload(address, data)`` takes a file in as this address's: its pictures. Raises ``PictureRefused``, also
+      ``not_yet`` while nobody joined there.
+    - ``picture(address, key, small)``: the bytes, only for whom they are meant; *small*: of its thumbnail, if it has
+      one.
     - ``landing(payload)``: a pure read; ``None`` for a wrong code.
     - ``forget(address)``: the person leaves this browser ("Không phải tôi").
     """
@@ -125,8 +128,8 @@ class Backend:
     take: Callable[[Incoming], Awaitable[tuple[Outgoing, ...]]]
     history: Callable[[str, int], Awaitable[tuple[HistoryLine, ...]]]
     subscribe: Callable[[str], AbstractContextManager[asyncio.Queue[HistoryLine]]]
-    upload: Callable[[str, StoredPicture], Awaitable[str | None]]
-    picture: Callable[[str, str], Awaitable[bytes | None]]
+    upload: Callable[[str, bytes], Awaitable[tuple[Picture, ...]]]
+    picture: Callable[[str, str, bool], Awaitable[bytes | None]]
     landing: Callable[[str], Awaitable[Landing | None]]
     forget: Callable[[str], Awaitable[None]]
     demo_seats: tuple[Seat, ...] = ()
@@ -148,7 +151,7 @@ class WebSettings:
     demo: bool = False
     heartbeat: float = 15.0
     cookie_days: int = 400  # browsers keep a cookie no longer
-    decoders: int = 2  # photos decoded at once: a photo of 50 Mpx takes 150 MB
+    decoders: int = 2  # stored pictures made smaller at once
 
 
 @dataclass(slots=True)
@@ -479,9 +482,12 @@ def number_of(text: str | None) -> int:
 
 # ---------------------------------------------------------------------------------------------- pictures
 
+UPLOAD_STATUS = {"too_big": 413, "busy": 503, "store_full": 507}
+
 
 async def upload(site: Site, request: web.Request) -> web.Response:
-    """``POST /chat/upload``: one photo, as the body or as the first file of a form → ``{key, width, height}``.
+    """``POST /chat/upload``: one photo or PDF, as the body or as the first file of a form → ``{key, width,
+    height, keys}``: the first picture, and the keys of all.
 
     A refusal is ``{error, sentence}`` in the language of ``?lang``.
     """
@@ -493,27 +499,24 @@ async def upload(site: Site, request: web.Request) -> web.Response:
     try:
         async with asyncio.timeout(UPLOAD_SECONDS):
             data = await photo_bytes(request)
-        async with site.decoders:
-            stored = await asyncio.to_thread(pictures.receive, data)
-        key = await site.backend.upload(address, stored)
-        if key is None:
-            raise PictureRefused("not_yet")
+        found = await site.backend.upload(address, data)
     except PictureRefused as refused:
-        return photo_refusal(request, refused.code, 413 if refused.code == "too_big" else 422)
+        return photo_refusal(request, refused.code, UPLOAD_STATUS.get(refused.code, 422))
     except TimeoutError:
         return photo_refusal(request, "busy", 503)
-    return json_response(json.dumps({"key": key, "width": stored.width, "height": stored.height}))
+    keys = [each.key for each in found]
+    return json_response(json.dumps({"key": keys[0], "width": found[0].width, "height": found[0].height, "keys": keys}))
 
 
 async def photo_bytes(request: web.Request) -> bytes:
     """The photo's bytes, counted while they come: one above the limit is refused before it is all here."""
     envelope = 4096
-    if (request.content_length or 0) > pictures.BYTES_LIMIT + envelope:
+    if (request.content_length or 0) > intake.BYTES_LIMIT + envelope:
         raise PictureRefused("too_big")
     data = bytearray()
     async for chunk in photo_chunks(request):
         data += chunk
-        if len(data) > pictures.BYTES_LIMIT:
+        if len(data) > intake.BYTES_LIMIT:
             raise PictureRefused("too_big")
     if not data:
         raise PictureRefused("not_a_picture")
@@ -541,13 +544,14 @@ async def picture(site: Site, request: web.Request) -> web.Response:
     """``GET /chat/picture/{key}?w=480|1080``: a picture meant for this browser, no wider than asked."""
     address = known(site, request)
     key = request.match_info["key"]
-    data = await site.backend.picture(address, key) if address and KEY.fullmatch(key) else None
+    width = number_of(request.query.get("w"))
+    small = width == WIDTHS[0]
+    data = await site.backend.picture(address, key, small) if address and KEY.fullmatch(key) else None
     if data is None:
         return refusal("picture", 404)
-    width = number_of(request.query.get("w"))
     if width in WIDTHS:
         data = await smaller(site, key, data, width)
-    return web.Response(body=data, content_type=pictures.media_type(data))
+    return web.Response(body=data, content_type=intake.media_type(data))
 
 
 async def smaller(site: Site, key: str, data: bytes, width: int) -> bytes:
@@ -555,7 +559,7 @@ async def smaller(site: Site, key: str, data: bytes, width: int) -> bytes:
     kept = site.small.pop((key, width), None)
     if kept is None:
         async with site.decoders:
-            kept = await asyncio.to_thread(pictures.narrowed, data, width)
+            kept = await asyncio.to_thread(intake.narrowed, data, width)
     site.small[key, width] = kept
     while len(site.small) > 64:
         site.small.popitem(last=False)
@@ -577,7 +581,7 @@ def photo_refusal(request: web.Request, code: str, status: int) -> web.Response:
     """Why a photo was not taken, as a sentence in the page's language."""
     language = request.query.get("lang", "")
     with speaking(Voice(language if language in LANGUAGES else "vi")):
-        said = pictures.sentence(code)
+        said = sentence(code)
     return json_response(json.dumps({"error": code, "sentence": said}, ensure_ascii=False), status)
 
 
@@ -619,7 +623,7 @@ def chat_page(site: Site) -> str:
     for language in LANGUAGES:
         with speaking(Voice(language)):
             sentences[language] = chrome()
-    setup = {"base": f"{site.prefix}/chat", "limit": pictures.BYTES_LIMIT, "text": TEXT_LIMIT, "sentences": sentences}
+    setup = {"base": f"{site.prefix}/chat", "limit": intake.BYTES_LIMIT, "text": TEXT_LIMIT, "sentences": sentences}
     with speaking(Voice("vi")):
         return Template(packaged("chat.html")).substitute(
             static=f"{site.prefix}/static",

@@ -128,7 +128,7 @@ def test_handing_in_twice_is_once(world: World) -> None:
 def test_a_settled_picture_settles_once(world: World) -> None:
     started(world).presses("kha").presses("tot").sends_files("a")
     (arrival,) = world.on_their_way()
-    fetched = arriving.Fetched(content("a"), "h", 1, 1, 1)
+    fetched = [evidence.Picture(content("a"), "h", 1, 1, 1)]
     for _n in range(2):
         with world.write() as conn:
             arriving.arrived(conn, arrival.id, fetched, world.rules, world.now)
@@ -143,7 +143,7 @@ def test_a_settled_picture_settles_once(world: World) -> None:
     [
         ("too_big", "lớn quá 20 MB"),
         ("too_many_pixels", "khổ lớn quá"),
-        ("not_a_picture", "không phải ảnh thường"),
+        ("not_a_picture", "không phải ảnh hay PDF"),
         ("broken", "bị hỏng"),
         ("unavailable", "chưa gửi đến được"),
         ("never heard of", "chưa gửi đến được"),

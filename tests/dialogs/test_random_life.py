@@ -50,7 +50,7 @@ act = st.one_of(
     st.tuples(st.just("fetch"), st.integers(0, 5)),
     st.tuples(st.just("lose"), st.integers(0, 5)),
     st.tuples(st.just("reach"), st.sampled_from(["blocked", "unblocked"])),
-    st.tuples(st.just("other"), st.sampled_from(["voice", "contact", "location", "file", "heic", "edited", "x"])),
+    st.tuples(st.just("other"), st.sampled_from(["voice", "contact", "location", "file", "too_big", "edited", "x"])),
     st.tuples(st.just("go"), st.sampled_from(GOES)),
     st.tuples(st.just("open"), st.sampled_from(["", HONG_GAI, "DV0668503K", "code", "MTAAAA", "\x00", "x" * 300])),
     st.tuples(st.just("time"), st.sampled_from([1, 61, 3600, 86_400])),

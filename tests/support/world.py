@@ -20,7 +20,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from dialogs import arriving
-from dialogs.arriving import Fetched
 from dialogs.model import (
     FULL,
     PLAIN,
@@ -113,7 +112,8 @@ class World:
         for row in found:
             key = content(row.reference.removeprefix("ref-"))
             with self.write() as conn:
-                arriving.arrived(conn, row.id, Fetched(key, key, 1200, 900, 150_000), self.rules, self.now)
+                picture = evidence.Picture(key, key, 1200, 900, 150_000)
+                arriving.arrived(conn, row.id, [picture], self.rules, self.now)
         return len(found)
 
     def loses(self, *names: str, reason: str = "unavailable") -> int:
@@ -229,7 +229,8 @@ class Chat:
         with self.world.write() as conn:
             chat = conversations.open_chat(conn, self.account, self.address)
             assert chat is not None
-            evidence.put_upload(conn, chat.contact_id, key, key, 1200, 900, 150_000, self.world.now)
+            picture = evidence.Picture(key, key, 1200, 900, 150_000)
+            evidence.put_upload(conn, chat.contact_id, picture, self.world.now)
         return key
 
     def signals(self, kind: str, **data: object) -> Chat:

@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from bot.channels.pictures import StoredPicture
 from bot.channels.web import Backend, HistoryLine, Landing, Outgoing, Seat
+from bot.pictures.intake import StoredPicture, receive
+from bot.pictures.refusal import PictureRefused
 from dialogs.model import Incoming, Pressed, Screen, Sent, Typed, encode_screen
+from storage.evidence import Picture
 
 Answer = Callable[["Memory", Incoming], list[Screen]]
 
@@ -105,13 +107,14 @@ class Memory:
         finally:
             self.queues[address].remove(queue)
 
-    async def upload(self, address: str, picture: StoredPicture) -> str | None:
+    async def upload(self, address: str, data: bytes) -> tuple[Picture, ...]:
+        found = await asyncio.to_thread(receive, data)
         if not self.joined:
-            return None
-        self.pictures[address, picture.key] = picture
-        return picture.key
+            raise PictureRefused("not_yet")
+        self.pictures.update({(address, each.key): each for each in found})
+        return tuple(Picture(each.key, each.source_hash, each.width, each.height, len(each.data)) for each in found)
 
-    async def picture(self, address: str, key: str) -> bytes | None:
+    async def picture(self, address: str, key: str, small: bool) -> bytes | None:
         found = self.pictures.get((address, key))
         return found.data if found else None
 

@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from bot.channels import pictures
-from bot.channels.pictures import BYTES_LIMIT, PictureRefused, receive
+from bot.pictures import intake as pictures
+from bot.pictures.intake import BYTES_LIMIT, receive
+from bot.pictures.refusal import PictureRefused
+from bot.pictures.sentences import sentence
 from locales import Voice, speaking
 
 
@@ -188,7 +190,10 @@ def test_a_narrowed_picture_keeps_its_shape_and_a_narrow_one_is_left_alone() -> 
 def test_every_refusal_is_a_sentence(language: str) -> None:
     with speaking(Voice(language)):
         said = [
-            pictures.sentence(code)
-            for code in ("too_big", "too_many_pixels", "not_a_picture", "broken", "not_yet", "busy")
-        ]
-    assert len(set(said)) == 6
+            sentence(code)
+            for code in (
+                "too_big", "too_many_pixels", "not_a_picture", "broken", "locked", "not_yet", "busy", "store_full",
+                "day_full",
+            )
+        ]  # fmt: skip
+    assert len(set(said)) == 9

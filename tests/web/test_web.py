@@ -170,7 +170,7 @@ async def test_a_browser_that_names_no_origin_but_says_same_origin_is_ours(start
         ({"id": "act-00001", "kind": "typed", "screen": 10**30}, 400),
         ({"id": "act-00001", "kind": "sent", "uploads": []}, 400),
         ({"id": "act-00001", "kind": "sent", "uploads": ["../x"]}, 400),
-        ({"id": "act-00001", "kind": "sent", "uploads": ["a" * 64] * 21}, 400),
+        ({"id": "act-00001", "kind": "sent", "uploads": ["a" * 64] * 41}, 400),
     ],
 )
 async def test_an_act_not_of_the_form(start: Start, memory: Memory, act: Any, status: int) -> None:
@@ -383,7 +383,7 @@ async def test_a_photo_goes_in_and_only_its_owner_gets_it_back(start: Start, mem
 
 
 async def test_a_photo_is_cut_off_while_it_is_read(start: Start, memory: Memory, monkeypatch: Any) -> None:
-    monkeypatch.setattr("bot.channels.pictures.BYTES_LIMIT", 100_000)
+    monkeypatch.setattr("bot.pictures.intake.BYTES_LIMIT", 100_000)
     client = await start(memory)
     await open_chat(client)
     sent = 0
