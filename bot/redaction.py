@@ -1,4 +1,4 @@
-"""No bot's token (mã bot) in anything that the process writes down.
+"""No bot's token (mã bot) and no personal id number in anything that the process writes down.
 
 A token stands in the path of every call to the Bot API, so that libraries put it into log lines, exceptions and
 tracebacks without meaning to.
@@ -19,6 +19,9 @@ MASK = "•••"
 # The colon of a token may come percent-encoded, also twice. No boundary in front: in a path the number follows "bot".
 _TOKEN = re.compile(r"[0-9]{5,15}(?::|%(?:25)*3A)[A-Za-z0-9_-]{30,}", re.IGNORECASE)
 
+# Nothing hands an id number to a logger; should a library do it all the same, it is not written.
+_ID_NUMBER = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])")
+
 # These tell every call or every update at INFO: too much by itself, and httpx with the whole address.
 CHATTY = ("httpx", "httpcore", "aiogram.event", "apscheduler")
 
@@ -26,8 +29,8 @@ log = logging.getLogger(__name__)
 
 
 def redacted(text: str) -> str:
-    """The text with ``•••`` in place of every token of a bot."""
-    return _TOKEN.sub(MASK, text)
+    """The text with ``•••`` in place of every token of a bot, and of twelve digits in one piece."""
+    return _ID_NUMBER.sub(MASK, _TOKEN.sub(MASK, text))
 
 
 class _Redacting(logging.Formatter):

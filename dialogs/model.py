@@ -67,7 +67,7 @@ class Opened:
 @dataclass(frozen=True, slots=True)
 class Unsupported:
     """Something that no dialog takes: ``voice``, ``sticker``, ``contact`` (somebody else's), ``location``, ``video``,
-    ``file``, ``heic``, ``pdf``, ``too_big`` (a file over 20 MB), ``edited`` (a message changed after it was sent),
+    ``file``, ``too_big`` (a file over 20 MB), ``edited`` (a message changed after it was sent),
     ``other``."""
 
     kind: str
@@ -117,7 +117,9 @@ class Incoming:
     the event (unique in
     the account), ``address`` the contact there. ``screen`` is the number of the screen that the act answers, as
     far as the channel can
-    tell; ``None`` counts as the current one. ``at`` is the server's clock (UTC).
+    tell; ``None`` counts as the current one. ``at`` is the server's clock (UTC). ``message`` is the number of the
+    person's own message where the channel could delete it (0: it could not); ``secret`` says that the message shows an
+    id number though the act does not carry its words.
     """
 
     account: str
@@ -127,6 +129,8 @@ class Incoming:
     at: datetime
     screen: int | None = None
     capabilities: Capabilities = FULL
+    message: int = 0
+    secret: bool = False
 
 
 def encode_incoming(incoming: Incoming) -> str:
@@ -140,6 +144,8 @@ def encode_incoming(incoming: Incoming) -> str:
             "screen": incoming.screen,
             "at": incoming.at.isoformat(),
             "capabilities": asdict(incoming.capabilities),
+            "message": incoming.message,
+            "secret": incoming.secret,
             "act": {"kind": kind, **asdict(incoming.act)},
         },
         ensure_ascii=False,
@@ -162,6 +168,8 @@ def decode_incoming(text: str) -> Incoming:
         at=datetime.fromisoformat(raw["at"]),
         screen=raw["screen"],
         capabilities=Capabilities(**raw["capabilities"]),
+        message=raw.get("message", 0),
+        secret=raw.get("secret", False),
     )
 
 
@@ -209,8 +217,8 @@ class Screen:
     ``title`` is shown bold above the text; ``note`` is one line above everything (what just happened, or help);
     ``progress`` (done, of) draws a bar where a channel can. ``input`` tells the keyboard: ``none`` (choices only;
     typing still works),
-    ``unit`` (a commune's name may be typed), ``text``, ``name``, ``year``, ``tel``, ``photo`` (pictures are
-    welcome, text too).
+    ``unit`` (a commune's name may be typed), ``text``, ``name``, ``year``, ``tel``, ``secret`` (a number
+    that no device should remember), ``photo`` (pictures are welcome, text too).
     ``number`` is given by the turn; ``notice`` screens stand beside the open question and have no number (0).
     ``protected``: it shows an officer other people's data, so a channel keeps it from being forwarded or saved, and
     takes its pictures away when the next screen comes.

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dialogs import commands, questions, refusals, signals
+from dialogs import commands, idnumber, questions, refusals, signals
 from dialogs.home import Home
 from dialogs.model import (
     Act,
@@ -31,7 +31,7 @@ from dialogs.model import (
     encode_screen,
 )
 from dialogs.states import Next, Rules, Turn, decode_state, dialog_of, encode_state
-from dialogs.text import choice_typed, clean
+from dialogs.text import choice_typed
 from locales import LANGUAGES, Voice, _, speaking
 from storage import albums, conversations, events, officers, outbox, people, reach
 from storage.base import Connection, Refused, refusable
@@ -58,12 +58,14 @@ class Taken:
 
     ``repeat``: the event had had its turn before, nothing was done. ``officer``: who speaks here is signed in as an
     officer now (a channel with a menu shows the officer's).
+    ``unsaid``: the channel has a message to delete.
     """
 
     told: tuple[Told, ...] = ()
     heard: tuple[int, str] | None = None
     repeat: bool = False
     officer: bool = False
+    unsaid: bool = False
 
 
 def take_turn(conn: Connection, incoming: Incoming, rules: Rules) -> Taken:
@@ -76,15 +78,19 @@ def take_turn(conn: Connection, incoming: Incoming, rules: Rules) -> Taken:
         if isinstance(incoming.act, Signal):  # the contact has gone meanwhile
             return Taken()
         chat = _meet(conn, incoming)
-    turn = _turn(conn, chat, incoming, rules)
+    turn, incoming = _turn(conn, chat, incoming, rules)
     with speaking(_voice(chat)):
-        return _take(turn, incoming)
+        taken = _take(turn, incoming)
+    return replace(taken, unsaid=True) if turn.hidden else taken
 
 
 def rescue_turn(conn: Connection, incoming: Incoming, rules: Rules, error: Exception) -> Taken:
     """The turn failed by a defect: keep the event, apologise, show where the chat stands (home, if that fails too)."""
+    whole = incoming
     if not conversations.claim(conn, incoming.account, incoming.event, incoming.at):
         return Taken(repeat=True)
+    there = conversations.open_chat(conn, incoming.account, incoming.address)
+    incoming = idnumber.shield(incoming, _state(there) if there else None).incoming
     error_id = events.keep(
         conn,
         incoming.account,
@@ -99,8 +105,8 @@ def rescue_turn(conn: Connection, incoming: Incoming, rules: Rules, error: Excep
     log.error("%s: event of %s failed, kept as %s\n%s", events.described(error), incoming.account, error_id, where)
     if isinstance(incoming.act, Signal):
         return Taken()
-    chat = conversations.open_chat(conn, incoming.account, incoming.address) or _meet(conn, incoming)
-    turn = _turn(conn, chat, incoming, rules)
+    chat = there or _meet(conn, incoming)
+    turn, incoming = _turn(conn, chat, whole, rules)
     with speaking(_voice(chat)):
         note = _("turn.failed", error=error_id)
         try:
@@ -118,7 +124,9 @@ def _meet(conn: Connection, incoming: Incoming) -> Chat:
     return chat
 
 
-def _turn(conn: Connection, chat: Chat, incoming: Incoming, rules: Rules) -> Turn:
+def _turn(conn: Connection, chat: Chat, incoming: Incoming, rules: Rules) -> tuple[Turn, Incoming]:
+    """The turn, and its event without secret numbers: whatever comes after this line cannot keep one."""
+    shielded = idnumber.shield(incoming, _state(chat))
     officer = None
     if chat.officer_id is not None:
         idle = incoming.capabilities.officer_idle_hours
@@ -127,7 +135,20 @@ def _turn(conn: Connection, chat: Chat, incoming: Incoming, rules: Rules) -> Tur
             conversations.drop_fleeting(conn, chat.contact_id)
         else:
             officer = officers.of_contact(conn, chat.contact_id)
-    return Turn(conn, chat, officer, incoming.at, rules, incoming.capabilities)
+    turn = Turn(
+        conn,
+        chat,
+        officer,
+        incoming.at,
+        rules,
+        incoming.capabilities,
+        message=incoming.message,
+        numbers=shielded.numbers,
+        hidden=shielded.hidden,
+    )
+    if shielded.hidden:
+        idnumber.unsay(turn)
+    return turn, shielded.incoming
 
 
 def _voice(chat: Chat) -> Voice:
@@ -170,11 +191,7 @@ def _take(turn: Turn, incoming: Incoming) -> Taken:
         return _signal(turn, act)
     if not turn.chat.reachable:  # who writes can be written to
         reach.found(turn.conn, incoming.account, incoming.address)
-    if isinstance(act, Typed):
-        act = Typed(clean(act.text))
-    elif isinstance(act, Pressed):
-        act = Pressed(act.choice.replace("\x00", ""))
-    elif isinstance(act, Sent) and act.album:
+    if isinstance(act, Sent) and act.album:
         return _take_of_album(turn, incoming, act)
     return _take_act(turn, incoming, act)
 
@@ -288,7 +305,7 @@ def _to_dialog(turn: Turn, state: Any, view: Any, now: Screen, act: Act) -> Next
 
 
 UNSUPPORTED = (
-    "voice", "sticker", "contact", "location", "video", "file", "heic", "pdf", "too_big", "edited", "other",
+    "voice", "sticker", "contact", "location", "video", "file", "too_big", "edited", "other",
 )  # fmt: skip
 
 
@@ -323,7 +340,7 @@ def _hear(turn: Turn, incoming: Incoming, act: Act, now: Screen | None, fleeting
     elif isinstance(act, Sent):
         said["pictures"] = [[key, ""] for key in act.uploads]
         if act.caption:
-            said["text"] = events.masked_codes(clean(act.caption))
+            said["text"] = events.masked_codes(act.caption)
     else:
         return None
     body = json.dumps(said, ensure_ascii=False)
@@ -346,6 +363,8 @@ def _label_shown(turn: Turn, choice: str) -> str:
 def _tell(turn: Turn, incoming: Incoming, state: Any, screen: Screen, note: str, number: int) -> Told:
     """Save where the chat stands and put its screen into the outbox."""
     chat = turn.chat
+    if turn.hidden:
+        note = f"{note}\n{idnumber.hidden_line(turn)}" if note else idnumber.hidden_line(turn)
     if note:
         screen = replace(screen, note=f"{note}\n{screen.note}" if screen.note else note)
     screen = replace(screen, number=number, language=chat.language, protected=_fleeting(state))

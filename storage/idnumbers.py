@@ -64,10 +64,17 @@ def shaded(number: str) -> str:
 
 
 def hide_all(text: str) -> Hidden:
-    """As :func:`hide`, for the answer to the very question for the number: what may be one with a slip in it (six
-    digits or more) is shaded whole, and none of it is returned as a number."""
+    """As :func:`hide`, for the answer to the very question for the number: six digits or more may be one with a slip in
+    it, and are shaded whole; they too are among the numbers, behind those of twelve digits."""
     found = hide(text)
-    return Hidden(_LONG.sub(SHADE, found.text), found.numbers)
+    codes = [each.span() for each in _CODE.finditer(found.text)]
+    parts, slips, last = [], [], 0
+    for slip in _LONG.finditer(found.text):
+        if not any(slip.start() >= left and slip.end() <= right for left, right in codes):
+            parts += [found.text[last : slip.start()], SHADE]
+            slips.append(_plain(slip.group()))
+            last = slip.end()
+    return Hidden("".join((*parts, found.text[last:])), (*found.numbers, *slips)) if slips else found
 
 
 def _plain(text: str) -> str:
@@ -150,8 +157,3 @@ def well_formed(number: str, this_year: int) -> bool:
         and possible(number)
         and this_year - OLDEST <= birth_year(number) <= this_year
     )
-
-
-def is_old_card(text: str) -> bool:
-    """Is this a number of the old nine-digit card (CMND), and nothing else?"""
-    return re.fullmatch(r"\D{0,12}\d(?:[\s.\-]{0,2}\d){8}\D{0,3}", text) is not None

@@ -15,6 +15,8 @@ from sqlmodel import Field, SQLModel
 
 from storage.base import BigId, Connection, Prepared, UtcTime, table_of
 
+AT_ONCE = 100  # messages of a row: what one call of a channel takes
+
 
 class UnsaidMessage(SQLModel, table=True):
     """Messages of one chat that the channel is to delete: their numbers with commas between."""
@@ -59,9 +61,10 @@ _PUT = Prepared(
 
 def unsay(conn: Connection, account: str, address: str, message_ids: Sequence[int], now: datetime) -> None:
     """These messages of a chat are to be deleted at its channel, as soon as may be. Nothing for none."""
-    numbers = ",".join(str(each) for each in dict.fromkeys(message_ids) if each)
-    if numbers:
-        _PUT.run(conn, account=account, address=address, numbers=numbers, now=now)
+    numbers = [str(each) for each in dict.fromkeys(message_ids) if each]
+    for start in range(0, len(numbers), AT_ONCE):
+        part = ",".join(numbers[start : start + AT_ONCE])
+        _PUT.run(conn, account=account, address=address, numbers=part, now=now)
 
 
 _COLUMNS = (unsaid.c.id, unsaid.c.account, unsaid.c.address, unsaid.c.message_ids, unsaid.c.made_at, unsaid.c.attempts)

@@ -15,27 +15,29 @@ import hmac
 import json
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, Update
 from aiohttp import web
 from pydantic import ValidationError
 
-from bot.channels.telegram_budget import Budget
+from bot.channels.telegram_budget import BURST, Budget, Common
 from bot.channels.telegram_calls import CallFailed, call, open_bot
 from bot.channels.telegram_fetch import Fetcher
+from bot.channels.telegram_inbox import Inbox
 from bot.channels.telegram_lanes import Backend, Lane, Lanes, commands_of
 from bot.channels.telegram_push import Push
 from bot.channels.telegram_unsaid import Unsayer
 from bot.channels.telegram_view import Page, pressed
 from dialogs.model import Act, Capabilities, FileRef, Incoming, Opened, Sent, Signal, Typed, Unsupported
 from locales import LANGUAGES, Voice, _, speaking
-from storage import conversations, events, idnumbers, outbox
+from storage import budgets, conversations, events, idnumbers, inbox, outbox
 from storage.base import Connection
+from storage.budgets import Place
 from storage.engine import TransientFailure
 
 log = logging.getLogger(__name__)
@@ -47,6 +49,8 @@ UPDATE_LIMIT = 1024 * 1024  # bytes of one update by webhook; real ones stay bel
 CONNECTIONS = 40  # of Telegram to the webhook at once
 ANSWER_WITHIN = 1.0  # seconds after which a press is answered by a call of its own instead of the webhook's response
 SLOWEST_RETRY = 60.0  # seconds
+ROLES = frozenset({"poller", "web", "worker", "fetcher", "sender", "scheduler"})  # of a process
+LEFT_BY_OTHERS = 10.0  # seconds, where several processes answer: one of them may have died
 LEFT_BEHIND = 30.0  # seconds after which an answer that waits in the table is taken up, whoever put it there
 FILE_LIMIT = 20 * 1024 * 1024  # bytes: getFile serves no more (https://core.telegram.org/bots/api#getfile)
 PICTURES = (
@@ -239,12 +243,15 @@ class Telegram:
         backend: Backend,
         *,
         met: Callable[[str], None] | None = None,
+        roles: frozenset[str] = ROLES,
     ) -> None:
-        self.settings, self.backend = settings, backend
+        self.settings, self.backend, self.roles = settings, backend, roles
         self.account = settings.account
         self.username = ""
         self.bot = open_bot(token, settings.api_url)
-        self.budget = Budget(settings.rate, settings.push_rate, settings.chat_rate)
+        common = None if backend.shared is None else _common(backend, settings)
+        self.budget = Budget(settings.rate, settings.push_rate, settings.chat_rate, common=common)
+        self.inbox = None if backend.shared is None else Inbox(self.account, backend, self._take_waiting)
         self.lanes = Lanes(self.account, self.bot, self.budget, backend)
         self.fetcher = Fetcher(self.account, self.bot, self.budget, backend)
         self.unsayer = Unsayer(self.account, self.bot, self.budget, backend)
@@ -261,20 +268,48 @@ class Telegram:
         self._by_the_way: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Begin: what waits goes out, updates come in. Returns at once; Telegram is reached as soon as it can be."""
-        self._loops = [
-            asyncio.create_task(self.lanes.write_back(), name=f"{self.account} write back"),
-            asyncio.create_task(self.fetcher.work(), name=f"{self.account} fetcher"),
-            asyncio.create_task(self.push.work(), name=f"{self.account} push"),
-            asyncio.create_task(self.unsayer.work(), name=f"{self.account} unsayer"),
-            asyncio.create_task(self._take_up(), name=f"{self.account} left behind"),
-        ]
+        """Begin: what waits goes out, updates come in, each as far as it is among the roles of this process. Returns at
+        once; Telegram is reached as soon as it can be."""
+        shared = self.backend.shared
+        work: list[tuple[str, Coroutine[Any, Any, None]]] = []
+        if self.roles & {"worker", "sender"}:
+            work.append(("write back", self.lanes.write_back()))
+        if "fetcher" in self.roles:
+            work.append(("fetcher", self._alone("fetcher", self.fetcher.work)))
+        if "sender" in self.roles:
+            work.append(("push", self._alone("push", self.push.work)))
+            work.append(("unsayer", self._alone("unsayer", self.unsayer.work)))
+            work.append(("left behind", self._take_up(LEFT_BEHIND if shared is None else LEFT_BY_OTHERS)))
+        if "worker" in self.roles and self.inbox is not None:
+            work.append(("inbox", self.inbox.work()))
+        if shared is not None:
+            await self._begin_budget()
+        self._loops = [asyncio.create_task(each, name=f"{self.account} {name}") for name, each in work]
         try:
-            await self._recover(datetime.now(UTC))
+            if shared is None:
+                await self._recover(datetime.now(UTC))
         except TransientFailure:
             log.warning("%s: the outbox cannot be read now; what waits there goes out later", self.account)
         self._ready.set()
         self._main = asyncio.create_task(self._serve(), name=f"{self.account} main")
+
+    async def _begin_budget(self) -> None:
+        while True:
+            try:
+                await self.backend.run(partial(budgets.begin, account=self.account))
+                return
+            except TransientFailure:
+                log.warning("%s: the database cannot be reached now", self.account)
+                await asyncio.sleep(1)
+
+    async def _alone(self, what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Work that one process does for a bot at a time; the others stand by."""
+        if self.backend.shared is None:
+            await work()
+            return
+        async with self.backend.shared.locks.held(f"{what}:{self.account}"):
+            await work()
+            await self._stopping.wait()
 
     async def stop(self, grace: float) -> None:
         """End gracefully: turns under way end and are acknowledged, answers go out; what is left stays in the
@@ -286,6 +321,8 @@ class Telegram:
                 log.warning("%s: updates under way did not end in %.0f s; they come again", self.account, grace)
                 self._main.cancel()
             await asyncio.gather(self._main, return_exceptions=True)
+        if self.inbox is not None:
+            await self.inbox.stop(grace)
         await self.push.stop()
         await self.lanes.stop(grace)
         for loop in (*self._loops, *self._by_the_way):
@@ -297,12 +334,13 @@ class Telegram:
         """Go on with answers that wait in the table and in no lane."""
         self.lanes.recover(await self.backend.read(partial(outbox.answers_due, account=self.account, now=before)))
 
-    async def _take_up(self) -> None:
-        """Answers that another process put out (an event taken anew by the operator) go out as well."""
+    async def _take_up(self, age: float) -> None:
+        """Answers that another process put out (an event taken anew by the operator, a worker that died) go out as
+        well, *age* seconds later."""
         while True:
-            await asyncio.sleep(LEFT_BEHIND)
+            await asyncio.sleep(age)
             try:
-                await self._recover(datetime.now(UTC) - timedelta(seconds=LEFT_BEHIND))
+                await self._recover(datetime.now(UTC) - timedelta(seconds=age))
             except TransientFailure:
                 log.warning("%s: the outbox cannot be read now", self.account)
             except Exception as error:  # noqa: BLE001 - the loop goes on
@@ -313,12 +351,21 @@ class Telegram:
     async def _serve(self) -> None:
         if not await self._persist(self._introduce, "reaching Telegram"):
             return
+        webhook = bool(self.settings.webhook)
+        if ("web" if webhook else "poller") not in self.roles:
+            return
         self._later(self._persist(self._offer_commands, "setting the menu of commands"))  # nobody waits for a menu
-        if self.settings.webhook:
+        if webhook:
             await self._persist(self._set_webhook, "setting the webhook")
             return
-        await self._persist(self._drop_webhook, "removing the webhook")
-        await self._poll()
+        if self.backend.shared is None:
+            await self._persist(self._drop_webhook, "removing the webhook")
+            await self._poll()
+            return
+        while not self._stopping.is_set():
+            async with self.backend.shared.locks.held(f"poller:{self.account}"):
+                await self._persist(self._drop_webhook, "removing the webhook")
+                await self._poll()
 
     async def _persist(self, work: Callable[[], Any], what: str) -> bool:
         """Try until it is done; ``False`` when the bot ends before."""
@@ -380,9 +427,13 @@ class Telegram:
     # -------------------------------------------------------------------------------- long polling
 
     async def _poll(self) -> None:
-        """Fetch updates and take them, for ever; the offset moves only past what is committed."""
+        """Fetch updates and take them, for ever (where others stand by, as long as this process is the one to do it);
+        the offset moves only past what is committed."""
         offset, wait = 0, 1.0
+        shared = self.backend.shared
         while not self._stopping.is_set():
+            if shared is not None and not await shared.locks.check():
+                return
             try:
                 raws = await self._fetch_updates(offset)
             except CallFailed as failed:
@@ -432,6 +483,12 @@ class Telegram:
 
     async def _take_batch(self, raws: Sequence[dict[str, Any]]) -> None:
         """Take updates: those of a chat in order, chats side by side; returns when all are committed."""
+        if self.inbox is not None:
+            await self.inbox.put(raws, _chat_of)
+            for raw in raws:
+                if press := _press_of(raw):
+                    self._later(self._answer_press(press))
+            return
         chats: dict[object, list[dict[str, Any]]] = {}
         for raw in raws:
             chats.setdefault(_chat_of(raw) or raw["update_id"], []).append(raw)
@@ -472,7 +529,11 @@ class Telegram:
             return web.Response(status=400)
         await self._ready.wait()
         try:
-            press = await self.handle(raw, hold_press=True)
+            if self.inbox is not None:
+                await self.inbox.put((raw,), _chat_of)
+                press = _press_of(raw)
+            else:
+                press = await self.handle(raw, hold_press=True)
         except TransientFailure:
             return web.Response(status=503)
         if not press:
@@ -510,7 +571,20 @@ class Telegram:
         await taking
         return heard.press if done else ""
 
-    async def _take(self, heard: Heard, raw: dict[str, Any], first: bool) -> None:
+    async def _take_waiting(self, raw: dict[str, Any], update: int) -> None:
+        """Take an update that waits in the inbox; its row goes in the transaction of its turn. Raises
+        ``TransientFailure``."""
+        try:
+            heard = read(raw)
+        except ValidationError as error:
+            await self._keep_undecodable(raw, error, update)
+            return
+        if heard is not None:
+            await self._take(heard, raw, True, update)
+        if heard is None or not heard.address or isinstance(heard.act, Page):  # no turn that takes the row along
+            await self.backend.run(partial(inbox.done, update_id=update))
+
+    async def _take(self, heard: Heard, raw: dict[str, Any], first: bool, waiting: int = 0) -> None:
         if heard.group:
             await self._point_out(heard)
             return
@@ -519,14 +593,14 @@ class Telegram:
         lane = self.lanes.lane(heard.address)
         async with lane.order:
             try:
-                await self._take_turn(lane, heard, first)
+                await self._take_turn(lane, heard, first, waiting)
             except TransientFailure:
                 raise
             except Exception as error:  # noqa: BLE001 - logged without its words, which may be people's
                 log.error("%s: an update could not be taken; it is kept: %s", self.account, events.traced(error))
-                await self._keep_undecodable(raw, error)
+                await self._keep_undecodable(raw, error, waiting)
 
-    async def _take_turn(self, lane: Lane, heard: Heard, first: bool) -> None:
+    async def _take_turn(self, lane: Lane, heard: Heard, first: bool, waiting: int) -> None:
         act, screen = heard.act, heard.screen
         if heard.press:
             if screen:
@@ -543,19 +617,14 @@ class Telegram:
                 screen = 0
         assert act is not None and not isinstance(act, Page)
         now = datetime.now(UTC)
-        taken = await self.backend.take(
-            Incoming(
-                self.account,
-                heard.event,
-                heard.address,
-                act,
-                now,
-                screen,
-                CAPABILITIES,
-                0 if heard.press else heard.message_id,
-                heard.secret,
-            )
+        message = 0 if heard.press else heard.message_id
+        incoming = Incoming(
+            self.account, heard.event, heard.address, act, now, screen, CAPABILITIES, message, heard.secret
         )
+        found = await (self.backend.take_waiting(incoming, waiting) if waiting else self.backend.take(incoming))
+        if found is None:  # another worker has it, or had it
+            return
+        taken = found
         if taken.unsaid:
             self.unsayer.wake()
         if isinstance(act, Sent):
@@ -603,9 +672,11 @@ class Telegram:
                     return
                 chat = failed.chat
 
-    async def _keep_undecodable(self, raw: dict[str, Any], error: Exception) -> None:
+    async def _keep_undecodable(self, raw: dict[str, Any], error: Exception, waiting: int = 0) -> None:
         """Nobody's word is lost: the update is kept as it came, and can be taken anew by a version that reads it."""
-        kept = await self.backend.run(partial(_keep, account=self.account, raw=raw, error=error, now=datetime.now(UTC)))
+        kept = await self.backend.run(
+            partial(_keep, account=self.account, raw=raw, error=error, now=datetime.now(UTC), waiting=waiting)
+        )
         if kept:
             log.error("%s: update %s cannot be read, kept as %s", self.account, raw.get("update_id"), kept)
 
@@ -622,6 +693,32 @@ def _chat_of(raw: dict[str, Any]) -> str:
     return ""
 
 
+def _press_of(raw: dict[str, Any]) -> str:
+    """The id by which a press is answered, by looking only."""
+    query = raw.get("callback_query")
+    found = query.get("id") if isinstance(query, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def _common(backend: Backend, settings: TelegramSettings) -> Common:
+    """The budget that every process which sends with this token asks."""
+    steps = {"account": settings.account, "step": 1 / settings.rate, "burst": BURST}
+
+    async def reserve() -> Place:
+        return cast(Place, await backend.run(partial(budgets.reserve, **steps)))
+
+    async def push() -> Place:
+        return cast(Place, await backend.run(partial(budgets.push, push_step=1 / settings.push_rate, **steps)))
+
+    async def silent() -> float:
+        return cast(float, await backend.read(partial(budgets.silent, account=settings.account)))
+
+    async def silence(seconds: float) -> None:
+        await backend.run(partial(budgets.silence, account=settings.account, seconds=seconds))
+
+    return Common(reserve, push, silent, silence)
+
+
 def _first(conn: Connection, account: str, group: int, event: str, now: datetime) -> bool:
     """Is this the first time (in the days that claims are kept) that this group speaks to the bot?"""
     if not conversations.claim(conn, account, event, now):
@@ -629,8 +726,14 @@ def _first(conn: Connection, account: str, group: int, event: str, now: datetime
     return conversations.claim(conn, account, f"group.{group}", now)
 
 
-def _keep(conn: Connection, account: str, raw: dict[str, Any], error: Exception, now: datetime) -> str:
+def _keep(
+    conn: Connection, account: str, raw: dict[str, Any], error: Exception, now: datetime, waiting: int = 0
+) -> str:
     event = str(raw.get("update_id"))
+    if waiting:
+        if not inbox.take(conn, waiting):
+            return ""
+        inbox.done(conn, waiting)
     if not conversations.claim(conn, account, event, now):
         return ""
     kept = json.dumps({"channel": "telegram", "account": account, "update": raw}, ensure_ascii=False)

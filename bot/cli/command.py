@@ -27,6 +27,7 @@ _PLACES = {
     "recount": "figures",
     "criteria": "criteria",
     "events": "events",
+    "keys": "keys",
 }  # command -> module in bot.cli: only that of the command given is imported
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ app = group(_("cli.about"))
 @app.command("init", cls=Command, help=_("cli.init"))
 def init() -> None:
     """Tables, units, this year's season, the folder of pictures. Again: changes nothing that is already right."""
+    from bot import keys
     from storage import migrate as migration
     from storage import seasons, units
     from storage.engine import open_engine, writing
@@ -33,9 +35,13 @@ def init() -> None:
             assert centre is not None
             if year not in seasons.known_years(conn):
                 seasons.set_windows(conn, centre.id, seasons.default_windows(year))
+            keys.ensure(settings.storage.keys, conn, moment)
+    except keys.KeyFault as fault:
+        raise Stop(fault.text) from None
     finally:
         engine.dispose()
-    settings.storage.blobs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if isinstance(settings.storage.blobs, Path):  # a bucket is made by whoever runs its server
+        settings.storage.blobs.mkdir(mode=0o700, parents=True, exist_ok=True)
     typer.echo(_("cli.init.tables", revision=migration.HEAD))
     if seeded.added or seeded.changed or seeded.removed:
         counts = {name: number(n) for name, n in asdict(seeded).items()}
@@ -82,8 +88,15 @@ def run() -> None:
     from bot.cli.base import database
 
     settings = loaded()
-    with database(settings):  # there, and with the newest tables: else one line says so
-        pass
+    from bot import keys
+    from storage.engine import writing
+
+    try:
+        # There, with the newest tables and the keys that it relies on: else one line says so.
+        with database(settings) as engine, writing(engine) as conn:
+            keys.ensure(settings.storage.keys, conn, now())
+    except keys.KeyFault as fault:
+        raise Stop(fault.text) from None
     from bot.run import main
 
     main(settings)
@@ -98,7 +111,8 @@ def demo(
     from bot.demo import main
     from bot.settings import rules
 
-    chosen = replace(rules(loaded()), public_url="", demo=True)  # of the settings, only how officers and citizens work
+    # Of the settings, only how officers and citizens work.
+    chosen = replace(rules(loaded()), public_url="", demo=True, keys=None)
     main(port, not no_open, chosen)
 
 

@@ -55,6 +55,8 @@ function receiveOwn({ id, at, body, event }) {
   const mine = event && own.get(event);
   if (mine) {
     mine.key = id;
+    const shown = mine.node.querySelector(".bubble .text");
+    if (shown && body.text && shown.textContent !== body.text) shown.textContent = body.text; // as it is kept
     log.place(mine);
     markState(mine.node, "sent");
   } else if (body.text || (body.pictures && body.pictures.length)) {
@@ -88,7 +90,7 @@ function command(text) {
 
 /** Show it at once, keep it, send it. */
 function act(what, urls) {
-  const item = queue.add(what);
+  const item = queue.add(what, { asked: Boolean(current && current.screen.input === "secret") });
   showPending(item, urls);
   refresh();
   toNewest();
@@ -142,7 +144,7 @@ function refused(item) {
   const entry = own.get(item.id);
   const told = entry && entry.node.querySelector(".state.failed");
   if (entry && !told) markState(entry.node, "failed");
-  const text = item.text || item.caption;
+  const text = item.secret ? "" : item.text || item.caption;
   if (text && !input.value) input.value = text; // so that nobody has to write it again
   refresh();
 }
@@ -216,7 +218,7 @@ function drawStatus() {
   }
 }
 
-const KEYBOARDS = { year: "numeric", tel: "tel" };
+const KEYBOARDS = { year: "numeric", tel: "tel", secret: "numeric" };
 const FILLS = { name: "name", tel: "tel", year: "bday-year" };
 const HINTS = { year: "placeholderYear", tel: "placeholderTel", name: "placeholderName", photo: "placeholderPhoto" };
 

@@ -8,6 +8,15 @@ export function newId() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+const NUMBER = /\d(?:[\s._\-]{0,3}\d){11,}/g; // an id number, or what looks like one: the server looks closer
+const SLIP = /\d(?:[\s._\-]{0,3}\d){5,}/g;
+
+/** The text as it may be shown and kept here: without secret numbers. `asked`: it answers the question for one. */
+export function shaded(text, asked) {
+  const shade = (found) => "••••" + (asked ? "" : found.replace(/\D/g, "").slice(-4));
+  return (text || "").replace(asked ? SLIP : NUMBER, shade);
+}
+
 /** A list kept in localStorage, or in memory where the browser keeps nothing. */
 export function keptList(name) {
   let memory = [];
@@ -32,23 +41,38 @@ export function keptList(name) {
 }
 
 /**
- * `item`: {id, screen, kind, choice|text|caption|payload, label, photos: [{local, key}], at}.
+ * `item`: {id, screen, kind, choice|text|caption|payload, label, photos: [{local, key}], at}. What holds a
+ * number that may be secret is in memory only: after a reload the person finds the question open, and answers it again.
  * `photoKey(local)` uploads a photo and gives its key; it throws an error with `permanent` and `sentence` if it never will.
  * `on`: state(item, "sending"|"waiting"), acknowledged(item, messages), refused(item, sentence), photoRefused(item, local, sentence), changed().
  */
 export function outbox(base, name, photoKey, on) {
   const kept = keptList(name);
+  let secret = []; // items that the browser's store must not see
   let running = false;
   let tries = 0;
   let wake = () => {};
 
-  const all = () => kept.read();
-  const take = (id) => kept.write(all().filter((item) => item.id !== id));
-  const update = (item) => kept.write(all().map((other) => (other.id === item.id ? item : other)));
+  const all = () => (secret.length ? [...kept.read(), ...secret].sort((one, other) => (one.at < other.at ? -1 : Number(one.at > other.at))) : kept.read());
+  const take = (id) => {
+    secret = secret.filter((item) => item.id !== id);
+    kept.write(kept.read().filter((item) => item.id !== id));
+  };
+  const update = (item) => {
+    const put = (other) => (other.id === item.id ? item : other);
+    secret = secret.map(put);
+    kept.write(kept.read().map(put));
+  };
 
-  function add(item, first = false) {
-    const whole = { id: newId(), at: new Date().toISOString(), ...item };
-    kept.write(first ? [whole, ...all()] : [...all(), whole]);
+  /** `asked`: the item answers the question for a secret number. */
+  function add(item, { first = false, asked = false } = {}) {
+    const whole = { id: newId(), at: first ? "" : new Date().toISOString(), ...item };
+    const said = [item.text, item.caption, item.payload].filter(Boolean);
+    if (said.some((text) => shaded(text, asked) !== text)) {
+      whole.secret = true;
+      whole.label = shaded(whole.label, asked);
+      secret = [...secret, whole];
+    } else kept.write(first ? [whole, ...kept.read()] : [...kept.read(), whole]);
     on.changed();
     run();
     return whole;
@@ -95,7 +119,7 @@ export function outbox(base, name, photoKey, on) {
 
   /** The browser lost its cookie: open the chat again first, then go on with what was waiting. */
   function beginAnew() {
-    add({ kind: "opened", screen: null, payload: "" }, true);
+    add({ kind: "opened", screen: null, payload: "" }, { first: true });
     return true;
   }
 
@@ -153,11 +177,16 @@ export function outbox(base, name, photoKey, on) {
     });
   }
 
+  function clear() {
+    secret = [];
+    kept.write([]);
+  }
+
   /** Try at once: the network may be back. */
   function hurry() {
     wake();
     run();
   }
 
-  return { add, all, hurry, clear: () => kept.write([]) };
+  return { add, all, hurry, clear };
 }

@@ -1,0 +1,209 @@
+"""The personal id number (số định danh cá nhân): hidden at the edge wherever it is typed, asked for where a unit
+does.
+
+What a person writes is shielded before a turn sees it (:func:`shield`): twelve digits become ``••••1234``. Only the
+step that asks for the number is handed it, in memory, and keeps what can be compared and not read
+(:mod:`storage.identity`).
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+from dialogs import places
+from dialogs.model import Act, Choice, Incoming, Opened, Pressed, Screen, Sent, Typed
+from dialogs.states import Next, Turn, state
+from dialogs.text import BACK, clean
+from locales import _
+from storage import audit, evidence, identity, idnumbers, unsaid
+from storage.base import Refused
+from storage.identity import Sealed
+from storage.units import UnitRow
+
+log = logging.getLogger(__name__)
+
+REMOVE = "remove"
+SKIP = "skip"
+
+
+@state
+class Stating:
+    """The number is asked for from /dulieu (whose own way back is *way_back*)."""
+
+    way_back: str
+
+    SECRET = True
+
+
+# ------------------------------------------------------------------------------------------ at the edge
+
+
+@dataclass(frozen=True, slots=True)
+class Shielded:
+    """An event without secret numbers. ``numbers``: those that the act held, in memory only; ``hidden``: it held one,
+    or its message shows one."""
+
+    incoming: Incoming
+    numbers: tuple[str, ...]
+    hidden: bool
+
+    def __repr__(self) -> str:
+        return f"Shielded(hidden={self.hidden})"
+
+
+def shield(incoming: Incoming, asked: object) -> Shielded:
+    """An event with its words cleaned and its id numbers shaded. *asked*: the state in which the chat stands; one that
+    asks for the number (``SECRET``) has every number shaded that may be one with a slip in it."""
+    hide = idnumbers.hide_all if getattr(type(asked), "SECRET", False) else idnumbers.hide
+    match incoming.act:
+        case Typed(said) | Opened(said) | Pressed(said) | Sent(caption=said):
+            pass
+        case _:
+            return Shielded(incoming, (), incoming.secret)
+    if isinstance(incoming.act, Pressed):
+        first, hidden = hide(said), hide(said.replace("\x00", ""))
+    else:
+        # Before and behind: cleaning cuts a text, and takes away what nobody sees between two digits.
+        first = hide(said)
+        hidden = hide(first.text if isinstance(incoming.act, Opened) else clean(first.text))
+    field = {Typed: "text", Opened: "payload", Pressed: "choice", Sent: "caption"}[type(incoming.act)]
+    act = replace(incoming.act, **{field: hidden.text})
+    numbers = tuple(dict.fromkeys((*first.numbers, *hidden.numbers)))
+    return Shielded(replace(incoming, act=act), numbers, bool(numbers) or incoming.secret)
+
+
+def unsay(turn: Turn) -> None:
+    """Have the channel delete the person's message, where it can."""
+    if turn.message and turn.capabilities.delete:
+        unsaid.unsay(turn.conn, turn.chat.account, turn.chat.address, (turn.message,), turn.now)
+
+
+def hidden_line(turn: Turn) -> str:
+    """What the person is told of a message that held a number."""
+    if turn.capabilities.history:  # what they see there is ours, and shaded
+        return _("idnumber.hidden")
+    if turn.message and turn.capabilities.delete:
+        return _("idnumber.hidden_deleted")
+    return _("idnumber.hidden_delete_it")
+
+
+# ------------------------------------------------------------------------------------------ asking
+
+
+def policy(turn: Turn, unit: UnitRow) -> str:
+    """The setting of the unit (``no``, ``ask``, ``require``), as long as the server has a key to keep numbers under."""
+    return "no" if turn.rules.keys is None else places.settings(turn, unit).id_number
+
+
+def question(asked: str, present: str = "") -> str:
+    """Why it is asked and what stays of it; with the number that is kept, if any."""
+    parts = [_("idnumber.present", number=present) if present else "", _("idnumber.ask")]
+    parts.append(_("idnumber.required" if asked == "require" else "idnumber.optional"))
+    return "\n\n".join(part for part in parts if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What came of a stated number: sealed, or ``None``; and the line that says it."""
+
+    sealed: Sealed | None
+    note: str
+
+
+def stated(turn: Turn, birth_year: int, person_id: int = 0) -> Stated:
+    """Take the number that this act held. A year of birth that does not fit, and somebody else who stated it before,
+    are told and stop nobody. Raises ``Refused("identity_key_missing")``."""
+    whole = [each for each in turn.numbers if len(each) == idnumbers.DIGITS]
+    this_year = places.today(turn).year
+    if len(whole) != 1:
+        old = any(len(each) == idnumbers.OLD_DIGITS for each in turn.numbers)
+        return Stated(None, _("idnumber.old_card" if old and not whole else "idnumber.wrong"))
+    (number,) = whole
+    if not idnumbers.well_formed(number, this_year):
+        return Stated(None, _("idnumber.wrong"))
+    assert turn.rules.keys is not None  # else nobody was asked
+    try:
+        sealed = identity.seal(turn.conn, turn.rules.keys(), number, person_id)
+    except Refused as refused:
+        log.error("an id number cannot be kept (%s): see hoctap doctor", refused.code)
+        raise
+    lines = [_("idnumber.noted", number=idnumbers.shaded(number))]
+    if idnumbers.birth_year(number) != birth_year:
+        lines.append(_("idnumber.other_year", year=birth_year))
+    if sealed.double_of:
+        lines.append(_("idnumber.stated_before"))
+    return Stated(sealed, "\n".join(lines))
+
+
+def refuse_picture(turn: Turn, state: object) -> Next:
+    """A picture in place of the number is most likely one of the card: it is not wanted, and goes."""
+    unsay(turn)
+    evidence.forget_uploads(turn.conn, turn.chat.contact_id, turn.now)
+    return Next(state, _("idnumber.no_picture"))
+
+
+def keep(turn: Turn, person_id: int, unit_id: int, sealed: Sealed) -> None:
+    """Keep a sealed number as the person's; written down without it."""
+    doubled = identity.keep(turn.conn, person_id, sealed, turn.now)
+    subject = f"person:{person_id}"
+    audit.write(turn.conn, subject, "identity.state", subject, turn.now, unit_id, doubled=doubled)
+
+
+# ------------------------------------------------------------------------------------------ from /dulieu
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the screen shows: the shaded number that is kept (``""``: none), and whether the unit asks for one."""
+
+    present: str
+    asked: str
+
+
+def shown(turn: Turn) -> str:
+    """The number of whoever speaks, shaded; ``""`` where none is kept."""
+    last4 = identity.last4(turn.conn, turn.person.id)
+    return idnumbers.shaded(last4) if last4 else ""
+
+
+def load(turn: Turn, state: Stating) -> View:
+    """Read what is kept. Raises ``Refused("assessment_gone")`` when the person has gone meanwhile."""
+    if turn.chat.person is None:
+        raise Refused("assessment_gone")
+    return View(shown(turn), policy(turn, places.here(turn, turn.person.unit_id)))
+
+
+def show(state: Stating, view: View) -> Screen:
+    """The question; a number that is kept can be taken back. Where none is asked (any more) that is all."""
+    choices = [Choice(REMOVE, _("idnumber.remove"), "danger")] if view.present else []
+    text = _("idnumber.present", number=view.present) if view.asked == "no" else question(view.asked, view.present)
+    return Screen(
+        text,
+        (*choices, Choice(BACK, _("choice.back"), "quiet")),
+        title=_("mydata.title"),
+        input="none" if view.asked == "no" else "secret",
+    )
+
+
+def take(turn: Turn, state: Stating, view: View, act: Act) -> Next:
+    """A number, or none any more."""
+    from dialogs.mydata import MyData  # which leads here
+
+    person = turn.person
+    match act:
+        case Pressed("back"):
+            return Next(MyData(state.way_back))
+        case Pressed("remove"):
+            identity.remove(turn.conn, person.id)
+            audit.write(turn.conn, turn.actor, "identity.remove", turn.actor, turn.now, person.unit_id)
+            return Next(MyData(state.way_back), _("idnumber.removed"))
+        case Typed() if view.asked != "no":
+            found = stated(turn, person.birth_year, person.id)
+            if found.sealed is None:
+                return Next(state, found.note)
+            keep(turn, person.id, person.unit_id, found.sealed)
+            return Next(MyData(state.way_back), found.note)
+        case Sent():
+            return refuse_picture(turn, state)
+    return Next(state, puzzled=True)
