@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from storage import assessments, conversations, officers, reviews
+from storage import assessments, conversations, events, evidence, officers, people, reviews, shown
 from storage.engine import metadata
 from tests.support.world import HONG_GAI, Chat, World
 
@@ -82,7 +83,8 @@ def test_what_is_stored_is_told_in_words(world: World) -> None:
 def test_what_is_stored_is_given_as_json(world: World) -> None:
     citizen = world.citizen().joins(name=NAME, phone=PHONE).answers("kha", until=3).types("/dulieu").presses("export")
     if citizen.capabilities.documents:
-        (document,) = citizen.screen.documents
+        page, document = citizen.screen.documents
+        assert (page.name, page.media_type) == ("du-lieu-cua-toi.html", "text/html; charset=utf-8")
         assert (document.name, document.media_type) == ("du-lieu-cua-toi.json", "application/json")
         content = document.content
     else:
@@ -107,10 +109,12 @@ def test_what_is_stored_is_given_as_json(world: World) -> None:
 def test_the_web_page_gives_its_history_too_and_never_a_file_within_a_file(world: World) -> None:
     citizen = world.chat(profile="web").joins(name=NAME).types("/dulieu").sees("180 ngày").presses("export")
     citizen.presses("back").presses("export")
-    stored = json.loads(citizen.screen.documents[0].content)
-    assert any(line.get("documents") == ["du-lieu-cua-toi.json"] for line in stored["messages"])
+    page, document = citizen.screen.documents
+    stored = json.loads(document.content)
+    assert any(line.get("documents") == [page.name, document.name] for line in stored["messages"])
     assert any(line["direction"] == "in" and line["text"] == NAME for line in stored["messages"])
-    assert "TL-••••" in citizen.screen.documents[0].content
+    assert "TL-••••" in document.content and "TL-••••" in page.content
+    assert page.content.count("<!doctype html>") == 1 and "Nội dung trò chuyện trên trang này" in page.content
 
 
 @pytest.mark.parametrize("decision", ["approve", "not_met", "return"])
@@ -121,7 +125,7 @@ def test_a_decision_that_may_be_undone_is_not_told_here_either(world: World, dec
     decide(world, officer, code, decision, undo=timedelta(seconds=60))
     citizen.types("/dulieu").sees(code, "chờ xét").sees("Nhóm").presses("export")
     if citizen.capabilities.documents:
-        (assessment,) = json.loads(citizen.screen.documents[0].content)["assessments"]
+        (assessment,) = json.loads(citizen.screen.documents[1].content)["assessments"]
         assert (assessment["status"], assessment["review"], assessment["decided_at"]) == ("submitted", None, None)
         for answer in assessment["answers"]:
             assert (answer["officer_level"], answer["officer_reason"], answer["return_reason"]) == (None, None, None)
@@ -129,7 +133,7 @@ def test_a_decision_that_may_be_undone_is_not_told_here_either(world: World, dec
     world.passes(seconds=60)
     told = citizen.types("/dulieu").sees_not("chờ xét").presses("export")
     if citizen.capabilities.documents:
-        (assessment,) = json.loads(told.screen.documents[0].content)["assessments"]
+        (assessment,) = json.loads(told.screen.documents[1].content)["assessments"]
         assert assessment["review"]["decision"] == decision
         assert [answer["officer_level"] for answer in assessment["answers"]].count("tot") == 1
     world.recounted()
@@ -145,6 +149,77 @@ def test_an_officer_is_told_what_is_stored_about_them(world: World) -> None:
     officer = world.officer(name="Trần Thị Hoa").types("/dulieu")
     officer.sees("Trần Thị Hoa", "Người xét của Phường Hồng Gai").sees_not("Xóa ngay")
     assert officer.exists()
+
+
+def test_the_page_is_for_reading_and_printing_and_everything_in_it_is_escaped(world: World) -> None:
+    name = "<script>alert(1)</script> & Mận"
+    citizen = world.chat(profile="full").joins(name="Nguyễn Thị Mận", phone=PHONE).answers("kha", until=3)
+    with world.write() as conn:
+        conn.execute(sa.update(people.people).values(name=name))
+        conn.execute(sa.update(evidence.evidence).values(text='<img src=x onerror="alert(2)">'))
+    page = citizen.types("/dulieu").presses("export").screen.documents[0].content
+    assert "<script" not in page and "<img" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; Mận" in page
+    assert "&lt;img src=x onerror=&quot;alert(2)&quot;&gt;" in page
+    assert not re.search(r"(?i)\b(src|href)\s*=\s*[\"']", page) and "http://" not in page and "https://" not in page
+    tags = set(re.findall(r"</?([a-z0-9]+)", page))
+    assert tags <= {
+        "html",
+        "head",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "h1",
+        "h2",
+        "p",
+        "table",
+        "tr",
+        "th",
+        "td",
+        "footer",
+    }
+    for words in ("Họ và tên", PHONE, "Phường Hồng Gai", "Câu 1: ", "Hồ sơ HS-2026-", "Hội Khuyến học Phường Hồng Gai"):
+        assert words in page
+
+
+def test_what_is_asked_is_logged_and_acknowledged_at_once(world: World) -> None:
+    citizen = world.citizen().joins(name=NAME).types("/dulieu").presses("export").presses("back")
+    citizen.presses("correct:form").presses("ban")
+    rows = everything(world)["privacy_requests"]
+    assert [(row["kind"], row["about"], row["outcome"]) for row in rows] == [
+        ("access", "", "done"), ("export", "", "done"), ("correct", "form", "done"),
+    ]  # fmt: skip
+    for row in rows:
+        assert row["acknowledged_at"] == row["done_at"] == world.now < row["acknowledge_by"] < row["due_by"]
+        assert row["person_id"] and row["contact_id"] and row["unit_id"]
+
+
+def test_an_objection_waits_for_an_officer(world: World) -> None:
+    officer = world.officer()
+    citizen = world.citizen().joins(name=NAME).types("/dulieu").presses("object").sees("20/10/2026")
+    assert not [row for row in everything(world)["privacy_requests"] if row["kind"] == "object"]
+    citizen.presses("object_yes").sees("Tôi đã nhận yêu cầu số 2", "20/10/2026", "Yêu cầu số 2 (phản đối) đang chờ")
+    officer.heard("phản đối việc dùng thông tin")
+    (row,) = (row for row in everything(world)["privacy_requests"] if row["kind"] == "object")
+    assert (row["acknowledged_at"], row["done_at"], row["outcome"]) == (world.now, None, None)
+    assert row["due_by"] == world.now + timedelta(days=15)
+    citizen.presses("object").presses("object_yes").sees("đã gửi yêu cầu này rồi (số 2)")
+    assert len([row for row in everything(world)["privacy_requests"] if row["kind"] == "object"]) == 1
+
+
+def test_another_group_after_the_decision_is_for_an_officer_to_judge(world: World) -> None:
+    citizen = world.citizen().joins()
+    officer = world.officer()
+    code = citizen.submits("kha")
+    decide(world, officer, code, "approve")
+    citizen.types("/dulieu").presses("ask_group").sees("đã xét theo nhóm").presses("nong_dan").sees("đúng nhóm này rồi")
+    citizen.presses("ask_group").presses("cong_nhan").sees("báo cán bộ Hội", "15/10/2026")
+    officer.heard(code)
+    (row,) = (row for row in everything(world)["privacy_requests"] if row["done_at"] is None)
+    assert (row["kind"], row["about"]) == ("correct", "subject_group:cong_nhan")
+    assert everything(world)["people"][0]["subject_group"] == "nong_dan"
+    world.recounted()
 
 
 # ------------------------------------------------------------------------------------------ correcting
@@ -227,7 +302,8 @@ def test_a_stranger_erases_at_once(world: World, consented: bool) -> None:
     after = everything(world)
     gained = appeared(before, after)
     gained.pop("audit", None)  # that somebody consented stays in the trail, by a number
-    assert gained == {"claims": citizen.acts, "outbox": 1}
+    requests = {"privacy_requests": 1} if consented else {}  # of whoever has not, nothing was kept
+    assert gained == {"claims": citizen.acts, "outbox": 1, **requests}
     assert NAME not in json.dumps(after, ensure_ascii=False, default=str)
 
 
@@ -265,6 +341,8 @@ def test_after_erasure_nothing_of_the_person_is_in_any_table(
     (farewell,) = (row for row in after["outbox"] if row["contact_id"] is None)
     assert "Đã xóa hết" in farewell["body"]
     assert [row["action"] for row in after["audit"]][-2:] == ["consent.withdraw", "person.erase"]
+    requests = [(row["kind"], row["outcome"]) for row in after["privacy_requests"]]
+    assert requests == [("access", "done"), ("withdraw", "done"), ("delete", "done")]
     world.recounted()
     other.types("/hoso").sees("đã đăng ký")
 
@@ -307,3 +385,54 @@ def test_every_chat_of_the_person_is_forgotten(world: World) -> None:
     tablet.types("/dulieu").sees(NAME, "gắn với ông/bà: 2")
     erases(phone)
     assert not phone.exists() and not tablet.exists()
+
+
+def test_what_an_officer_holds_of_the_person_goes_too(world: World) -> None:
+    """Half-written reasons, notices that name the dossier, failed events, messages that show it at the channel."""
+    officer, colleague = world.officer(), world.officer(name="Lê Thị Minh")
+    citizen = world.citizen().joins(name=NAME, phone=PHONE)
+    code = citizen.submits("kha")
+    officer.types(f"/tralai {code}").presses("mark:A1").presses("reasons").types("Bà Mận gửi nhầm ảnh")
+    citizen.types("/dulieu").presses("object").presses("object_yes")
+    with world.write() as conn:
+        for number, chat in enumerate((officer, colleague), 1):
+            shows = shown.Shown(1, 100 * number, 100 * number, (100 * number + 1,), protected=chat is officer)
+            shown.keep(conn, chat.account, chat.address, shows)
+        events.keep(
+            conn,
+            officer.account,
+            officer.address,
+            "e1",
+            json.dumps({"act": {"text": f"{NAME} ảnh mờ"}}),
+            "x",
+            world.now,
+        )
+        events.keep(conn, officer.account, officer.address, "e2", json.dumps({"act": {"text": "khác"}}), "x", world.now)
+    held = json.dumps(everything(world), ensure_ascii=False, default=str)
+    assert "Bà Mận gửi nhầm ảnh" in held and code in held
+    erases(citizen)
+    after = everything(world)
+    text = json.dumps({**after, "audit": []}, ensure_ascii=False, default=str)
+    for needle in (NAME, PHONE, code, "Bà Mận"):
+        assert needle not in text, needle
+    assert [row["event"] for row in after["failed_events"]] == ["e2"]
+    assert [(row["address"], row["message_ids"]) for row in after["unsaid"]] == [(officer.address, "101,100")]
+    assert [row["outcome"] for row in after["privacy_requests"] if row["kind"] == "object"] == ["void"]
+    assert not any(row["person_id"] or row["contact_id"] for row in after["privacy_requests"])
+    officer.opens().sees("không còn nữa")
+    world.recounted()
+
+
+def test_messages_that_show_a_person_on_their_other_phone_are_taken_away(world: World) -> None:
+    phone = world.citizen().joins(name=NAME)
+    start = phone.read_out().index("TL-")
+    tablet = world.chat().opens(phone.read_out()[start : start + 22].split()[0].strip("."))
+    with world.write() as conn:
+        for number, chat in enumerate((phone, tablet), 1):
+            shown.keep(
+                conn, chat.account, chat.address, shown.Shown(1, 100 * number, 100 * number, (100 * number + 1,))
+            )
+    erases(phone)
+    # The farewell takes the place of the last message where it was asked.
+    found = {row["address"]: row["message_ids"] for row in everything(world)["unsaid"]}
+    assert found == {phone.address: "101", tablet.address: "201,200"}
