@@ -15,6 +15,7 @@ from aiohttp import web
 
 from bot import redaction
 from bot.channels.web import WebSettings, app
+from bot.roles import ROLES
 from bot.service import Parts, Service
 from bot.settings import Settings, accounts, blob_place, rules, webhook_url
 from locales import _
@@ -63,11 +64,14 @@ async def serve(
         with contextlib.suppress(NotImplementedError, ValueError):  # not the main thread: tests stop it otherwise
             loop.add_signal_handler(number, stop.set)
     try:
-        await web.TCPSite(runner, host, port).start()
+        if "web" in parts.roles:
+            await web.TCPSite(runner, host, port).start()
         service.start()
         for telegram in service.bots:
             await telegram.start()
-        log.info("serving on http://%s:%s", host, port)
+        if "web" in parts.roles:
+            log.info("serving on http://%s:%s", host, port)
+        log.info("at work: %s", ", ".join(sorted(parts.roles)))
         if ready is not None:
             ready.set()
         await stop.wait()
@@ -102,17 +106,18 @@ def telegram_bots(settings: Settings) -> tuple[Bot, ...]:
     )
 
 
-def main(settings: Settings) -> None:
-    """Run until the process is told to end. Exits with 1 and one line when the address is taken."""
+def main(settings: Settings, roles: frozenset[str] = ROLES) -> None:
+    """Run until the process is told to end, doing what is among *roles*. Exits with 1 and one line when the address
+    is taken."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     redaction.install()
-    keep = settings.keep
     parts = Parts(
         settings.storage.url,
         blob_place(settings),
         rules(settings),
-        Keep(keep.history_days, keep.claims_days, keep.outbox_days, keep.failed_days, keep.uploads_hours),
+        Keep(**settings.keep.model_dump()),
         settings.web.picture_workers,
+        roles=roles,
     )
     web_settings = WebSettings(public_url=settings.web.public_url, decoders=settings.web.picture_workers)
     bots = telegram_bots(settings)

@@ -6,7 +6,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from bot.channels.telegram_about import start_link
 from bot.channels.web import Backend, HistoryLine, Landing, Outgoing, Seat
 from bot.pictures.pool import PicturePool
 from bot.pictures.refusal import PictureRefused
+from bot.roles import ROLES
 from dialogs.model import FULL, WEB, Incoming, Signal
 from dialogs.states import Rules
 from dialogs.turn import Taken, rescue_turn, take_turn
@@ -26,16 +28,19 @@ from reports.figures import figures
 from reports.pool import ChartPool
 from storage import (
     assessments,
+    audit,
     codes,
     conversations,
     counters,
     deletions,
     events,
     evidence,
+    inbox,
     jobs,
     officers,
     outbox,
     people,
+    retention,
     reviews,
     units,
 )
@@ -44,7 +49,9 @@ from storage.blobs import Place, StoreAway, StoreFull, open_store
 from storage.engine import TransientFailure, Turns, is_transient, open_engine, open_readers, read_long, reading
 from storage.evidence import Picture
 from storage.housekeeping import Keep, tidy
+from storage.identity import KeyRing
 from storage.jobs import JobRow
+from storage.shared import Locks, Words
 
 if TYPE_CHECKING:  # aiogram takes seconds to import, and a server without a token needs none of it
     from bot.channels.telegram import Telegram, TelegramSettings
@@ -56,6 +63,7 @@ WEB_ACCOUNT = "web"
 NOTICE_TICK = 1.0  # seconds between looks at the outbox; a turn wakes it at once
 FOLD_TICK = 5.0
 TIDY_TICK = 600.0
+RETAIN_TICK = 86_400.0  # seconds between passes over what has been kept for its time
 DELETE_TICK = 1.0
 SWEEP_AGE = 3600.0  # seconds that a picture may lie unreferenced
 SWEEP_BUCKET = timedelta(days=1)
@@ -66,7 +74,7 @@ FOLD_LINES = 2_000  # ledger lines folded at once: well under 50 ms
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What the service is made of: database, folder of blobs, the operator's rules, other messengers' links (label,
-    address with ``{payload}``), the demo's seats."""
+    address with ``{payload}``), the demo's seats, what this process does of :data:`ROLES`."""
 
     url: str
     blobs: Place
@@ -75,11 +83,23 @@ class Parts:
     picture_workers: int = 2
     links: tuple[tuple[str, str], ...] = ()
     seats: tuple[Seat, ...] = ()
+    roles: frozenset[str] = ROLES
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """An officer's browser fetches a picture: whose, of which dossier, which piece."""
+
+    officer_id: int
+    assessment_id: int
+    piece_id: int
+    unit_id: int
 
 
 class Service:
-    """One process that serves one database. ``start`` its loops, ``backend`` for the web channel, ``stop`` in the
-    end."""
+    """A process that serves a database: on SQLite the only one, on PostgreSQL one of as many as there are.
+
+    ``start`` its loops, ``backend`` for the web channel, ``stop`` in the end."""
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
@@ -91,10 +111,16 @@ class Service:
         self.pictures = PicturePool(parts.picture_workers)
         self.bots: list[Telegram] = []
         self._usernames: dict[str, str] = {}  # of the bots, by the name that the operator gave them
+        self._by_the_way: set[asyncio.Task[None]] = set()
         self._queues: dict[str, set[asyncio.Queue[HistoryLine]]] = {}
         self._wake_notices = asyncio.Event()
         self._wake_jobs = asyncio.Event()
         self._loops: list[asyncio.Task[Any]] = []
+        self._retain_at = 0.0
+        self._locks: Locks | None = None
+        self._words: Words | None = None
+        if self.engine.dialect.name == "postgresql":
+            self._locks, self._words = Locks(parts.url), Words(parts.url, self._heard)
         self._swept: datetime | None = None
 
     # ---------------------------------------------------------------------------------------- life
@@ -103,8 +129,24 @@ class Service:
         """Start the loops: notices, jobs, folding, housekeeping; and read the index of names before anybody
         searches."""
         self._loops.append(asyncio.create_task(asyncio.to_thread(self._warm), name="warm"))
-        for work in (self._send_notices, self._do_jobs, self._delete_blobs, self._fold, self._tidy):
-            self._loops.append(asyncio.create_task(work(), name=work.__name__))
+        if self._words is not None:
+            self._loops.append(asyncio.create_task(self._words.work(), name="words"))
+        if "sender" in self.parts.roles:
+            self._begin(self._send_notices)
+        if "scheduler" in self.parts.roles:
+            for work in (self._do_jobs, self._delete_blobs, self._fold, self._tidy):
+                self._begin(work)
+
+    def _begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._loops.append(asyncio.create_task(self._alone(work), name=work.__name__))
+
+    async def _alone(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """A loop that runs in one process at a time; the others stand by."""
+        if self._locks is None:
+            await work()
+            return
+        async with self._locks.held(work.__name__):
+            await work()
 
     def _warm(self) -> None:
         with reading(self.engine) as conn:
@@ -120,6 +162,8 @@ class Service:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
         await asyncio.to_thread(self.turns.close)
+        if self._locks is not None:
+            await self._locks.close()
         await self.charts.close()
         await self.pictures.close()
         await self.readers.dispose()
@@ -134,6 +178,19 @@ class Service:
             partial(_take, incoming=incoming, rules=rules), partial(_rescue, incoming=incoming, rules=rules)
         )
         if not taken.repeat:
+            self._wake_notices.set()
+            self._wake_jobs.set()
+        return taken
+
+    async def take_waiting(self, incoming: Incoming, update: int) -> Taken | None:
+        """Take a turn for an update that waits in the inbox, whose row goes with it; ``None`` when another process
+        takes it, or took it. Raises ``TransientFailure``."""
+        rules = self.parts.rules
+        taken = await self.turns.run(
+            partial(_take_waiting, incoming=incoming, update=update, rules=rules),
+            partial(_rescue_waiting, incoming=incoming, update=update, rules=rules),
+        )
+        if taken is not None and not taken.repeat:
             self._wake_notices.set()
             self._wake_jobs.set()
         return taken
@@ -204,6 +261,35 @@ class Service:
                 del self._queues[address]
 
     def _publish(self, address: str, line: HistoryLine) -> None:
+        if self._words is not None:  # its page may be open at another process
+            self._words.say(f"line {line.id} {address}")
+        self._show(address, line)
+
+    def _heard(self, word: str) -> None:
+        """Another process has said something."""
+        what, _space, rest = word.partition(" ")
+        if what == "inbox":
+            for bot in self.bots:
+                if bot.account == rest and bot.inbox is not None:
+                    bot.inbox.wake()
+        elif what == "line":
+            number, _space, address = rest.partition(" ")
+            if address in self._queues and number.isdecimal():
+                task = asyncio.create_task(self._fetch_line(address, int(number)), name="line")
+                self._by_the_way.add(task)
+                task.add_done_callback(self._by_the_way.discard)
+
+    async def _fetch_line(self, address: str, number: int) -> None:
+        try:
+            lines = await asyncio.to_thread(self._history, WEB_ACCOUNT, address, number - 1)
+        except Exception as error:  # noqa: BLE001 - the page asks again by itself
+            log.warning("a line of another process could not be read: %s", events.described(error))
+            return
+        for each in lines:
+            if each.id == number:
+                self._show(address, HistoryLine(each.id, each.direction, each.body, each.at, each.event))
+
+    def _show(self, address: str, line: HistoryLine) -> None:
         for queue in self._queues.get(address, ()):
             queue.put_nowait(line)
 
@@ -281,19 +367,27 @@ class Service:
         raise StoreAway("Deleting")
 
     async def _picture(self, account: str, address: str, key: str, small: bool) -> bytes | None:
-        return await asyncio.to_thread(self._readable, account, address, key, small)
+        looks: list[Look] = []
+        if not await asyncio.to_thread(self._may_see, account, address, key, looks):
+            return None
+        for look in looks:  # committed before a byte goes out
+            await self.turns.run(partial(_note_look, look=look, now=_now()))
+        return await asyncio.to_thread(self._readable, key, small)
 
-    def _readable(self, account: str, address: str, key: str, small: bool) -> bytes | None:
+    def _readable(self, key: str, small: bool) -> bytes | None:
         with reading(self.engine) as conn:
-            chat = conversations.peek(conn, account, address)
-            if chat is None or not self._may_see(conn, chat, key):
-                return None
             thumbnail = evidence.thumbnail_of(conn, key) if small else None
         return (self.blobs.get(thumbnail) if thumbnail else None) or self.blobs.get(key)
 
+    def _may_see(self, account: str, address: str, key: str, looks: list[Look]) -> bool:
+        """A picture is for whom it is: its sender, its person, an officer in scope whose session is alive; an officer's
+        look that is to be written down is added to *looks*."""
+        with reading(self.engine) as conn:
+            chat = conversations.peek(conn, account, address)
+            return chat is not None and self._sees(conn, chat, key, looks)
+
     @staticmethod
-    def _may_see(conn: Connection, chat: conversations.Chat, key: str) -> bool:
-        """A picture is for whom it is: its sender, its person, an officer in scope whose session is alive."""
+    def _sees(conn: Connection, chat: conversations.Chat, key: str, looks: list[Look]) -> bool:
         if evidence.owns_upload(conn, chat.contact_id, key):
             return True
         officer = officers.of_contact(conn, chat.contact_id) if chat.officer_id is not None and _awake(chat) else None
@@ -308,6 +402,9 @@ class Service:
                     reviews.may_see(conn, officer, row)
                 except Refused:
                     continue
+                piece = next((each.id for each in evidence.all_of(conn, row.id) if each.key == key), 0)
+                if not audit.picture_noted(conn, officer.id, row.id, piece):
+                    looks.append(Look(officer.id, row.id, piece, row.unit_id))
                 return True
         return False
 
@@ -354,12 +451,14 @@ class Service:
         def met(username: str) -> None:
             self._usernames[settings.name] = username
 
-        bot = Telegram(token, settings, self._telegram_backend(), met=met)
+        bot = Telegram(token, settings, self._telegram_backend(), met=met, roles=self.parts.roles)
         self.bots.append(bot)
         return bot
 
     def _telegram_backend(self) -> TelegramBackend:
         from bot.channels.telegram_lanes import Backend as TelegramBackend
+        from bot.channels.telegram_lanes import Shared
+        from bot.sealing import seal, unseal
 
         async def read(job: Callable[[Connection], Any]) -> Any:
             return await asyncio.to_thread(self._read, job)
@@ -367,7 +466,13 @@ class Service:
         async def picture(key: str) -> bytes | None:
             return await asyncio.to_thread(self.blobs.get, key)
 
-        return TelegramBackend(self.take, self.turns.run, read, picture, self.take_in, self.parts.rules)
+        shared = None
+        if self._locks is not None and self._words is not None:
+            keys = self.parts.rules.keys or (lambda: KeyRing(()))
+            shared = Shared(self._locks, self._words.say, partial(seal, keys=keys), partial(unseal, keys=keys))
+        return TelegramBackend(
+            self.take, self.turns.run, read, picture, self.take_in, self.parts.rules, self.take_waiting, shared
+        )
 
     def _read(self, job: Callable[[Connection], Any]) -> Any:
         try:
@@ -501,6 +606,16 @@ class Service:
         while more:  # each piece is a turn of its own
             more = await self.turns.run(partial(tidy, keep=self.parts.keep, now=_now()))
         await self._sweep()
+        if time.monotonic() >= self._retain_at:
+            await self.retain()
+            self._retain_at = time.monotonic() + RETAIN_TICK
+
+    async def retain(self) -> int:
+        """Take away what has been kept for its time (:mod:`storage.retention`); how much."""
+        place = retention.Place()
+        while not place.ended:  # each piece is a turn of its own
+            place = await self.turns.run(partial(retention.step, keep=self.parts.keep, now=_now(), place=place))
+        return place.done
 
     async def _sweep(self) -> None:
         """What a crash left in the store and no row knows of is handed to the deletions. A folder is looked through
@@ -538,9 +653,27 @@ def _rescue(conn: Connection, error: Exception, incoming: Incoming, rules: Rules
     return rescue_turn(conn, incoming, rules, error)
 
 
+def _take_waiting(conn: Connection, incoming: Incoming, update: int, rules: Rules) -> Taken | None:
+    if not inbox.take(conn, update):
+        return None
+    inbox.done(conn, update)
+    return take_turn(conn, incoming, rules)
+
+
+def _rescue_waiting(conn: Connection, error: Exception, incoming: Incoming, update: int, rules: Rules) -> Taken | None:
+    if not inbox.take(conn, update):
+        return None
+    inbox.done(conn, update)
+    return rescue_turn(conn, incoming, rules, error)
+
+
 def _settle(conn: Connection, rows: list[int]) -> None:
     for row in rows:
         outbox.settle(conn, row, "sent")
+
+
+def _note_look(conn: Connection, look: Look, now: datetime) -> None:
+    audit.picture_read(conn, look.officer_id, look.assessment_id, look.piece_id, look.unit_id, now)
 
 
 def _settle_job(conn: Connection, job: JobRow, done: bool) -> None:

@@ -70,6 +70,13 @@ _NEWEST_PICTURE = Prepared(
 )
 
 
+def picture_noted(conn: Connection, officer_id: int, assessment_id: int, piece_id: int) -> bool:
+    """Has the officer's look at this picture been written down since they last opened its dossier?"""
+    who, what, more = f"officer:{officer_id}", f"assessment:{assessment_id}", json.dumps({"piece": piece_id})
+    last = _NEWEST_PICTURE.value(conn, what=what, by=who, more=more)
+    return last is not None and last > (_NEWEST.value(conn, what=what, by=who, deed=READ) or 0)
+
+
 def picture_read(
     conn: Connection, officer_id: int, assessment_id: int, piece_id: int, unit_id: int, now: datetime
 ) -> bool:
@@ -77,11 +84,9 @@ def picture_read(
 
     A browser may ask for the same picture again and again while the dossier is open (``no-store``).
     """
-    who, what, more = f"officer:{officer_id}", f"assessment:{assessment_id}", json.dumps({"piece": piece_id})
-    last = _NEWEST_PICTURE.value(conn, what=what, by=who, more=more)
-    if last is not None and last > (_NEWEST.value(conn, what=what, by=who, deed=READ) or 0):
+    if picture_noted(conn, officer_id, assessment_id, piece_id):
         return False
-    _WRITE.run(conn, now=now, by=who, deed=PICTURE, what=what, unit=unit_id, more=more)
+    write(conn, f"officer:{officer_id}", PICTURE, f"assessment:{assessment_id}", now, unit_id, piece=piece_id)
     return True
 
 

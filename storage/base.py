@@ -171,6 +171,8 @@ class _Plan:
         for position, column in enumerate(columns):
             if isinstance(column.type, UtcTime) and dialect.name == "sqlite":
                 out: Any = datetime.fromisoformat  # what process_result_value does, without the way there
+            elif isinstance(column.type, sa.Float):
+                out = None  # both drivers give Python's own; psycopg's processor wants to see the wire's type first
             elif isinstance(column.type, sa.TypeDecorator):
                 out = column.type.result_processor(dialect, None)
             else:

@@ -42,7 +42,7 @@ class TransientFailure(Exception):
     """The database could not take the turn now (lock, disk, connection): nothing was written; try the event again."""
 
 
-def open_engine(url: str, *, pool: int = 4) -> Engine:
+def open_engine(url: str, *, pool: int = 8) -> Engine:
     """An engine for ``sqlite:///path`` or ``postgresql://…`` (psycopg 3), with the settings that the turn relies on."""
     given = sa.make_url(url)
     if given.get_backend_name() == "sqlite":

@@ -11,7 +11,12 @@ from storage.base import Connection
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How long things are kept (days, hours as named): the operator's settings."""
+    """How long things are kept (days, hours, years as named): the operator's settings ``keep.*``.
+
+    ``drafts_days`` counts from the end of the season, ``evidence_days`` from the decision (without one from the end of
+    the season), ``person_years`` to 31 December of that year after the newest season, as the consent says
+    (:mod:`storage.retention`).
+    """
 
     history_days: int = 180
     claims_days: int = 3
@@ -20,6 +25,11 @@ class Keep:
     uploads_hours: int = 24
     albums_hours: int = 24
     unjoined_days: int = 30
+    drafts_days: int = 90
+    evidence_days: int = 365
+    person_years: int = 5
+    audit_years: int = 5
+    requests_years: int = 5
 
 
 def tidy(conn: Connection, keep: Keep, now: datetime) -> bool:

@@ -6,12 +6,14 @@ from storage import (
     albums,
     assessments,
     audit,
+    budgets,
     conversations,
     counters,
     deletions,
     events,
     evidence,
     identity,
+    inbox,
     jobs,
     officers,
     outbox,
@@ -31,6 +33,6 @@ __all__ = ["AGGREGATES", "metadata"]
 
 AGGREGATES = (
     units, seasons, people, officers, assessments, evidence, deletions, albums, reviews, conversations, shown, outbox,
-    sent_files, jobs, events, counters, audit, identity, unsaid,
+    sent_files, jobs, events, counters, audit, identity, unsaid, inbox, budgets,
     privacy, removed,
 )  # fmt: skip

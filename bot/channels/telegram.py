@@ -19,7 +19,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, Update
 from aiohttp import web
@@ -33,6 +33,7 @@ from bot.channels.telegram_lanes import Backend, Lane, Lanes, commands_of
 from bot.channels.telegram_push import Push
 from bot.channels.telegram_unsaid import Unsayer
 from bot.channels.telegram_view import Page, pressed
+from bot.roles import ROLES
 from dialogs.model import Act, Capabilities, FileRef, Incoming, Opened, Sent, Signal, Typed, Unsupported
 from locales import LANGUAGES, Voice, _, speaking
 from storage import budgets, conversations, events, idnumbers, inbox, outbox
@@ -49,7 +50,6 @@ UPDATE_LIMIT = 1024 * 1024  # bytes of one update by webhook; real ones stay bel
 CONNECTIONS = 40  # of Telegram to the webhook at once
 ANSWER_WITHIN = 1.0  # seconds after which a press is answered by a call of its own instead of the webhook's response
 SLOWEST_RETRY = 60.0  # seconds
-ROLES = frozenset({"poller", "web", "worker", "fetcher", "sender", "scheduler"})  # of a process
 LEFT_BY_OTHERS = 10.0  # seconds, where several processes answer: one of them may have died
 LEFT_BEHIND = 30.0  # seconds after which an answer that waits in the table is taken up, whoever put it there
 FILE_LIMIT = 20 * 1024 * 1024  # bytes: getFile serves no more (https://core.telegram.org/bots/api#getfile)
@@ -80,8 +80,8 @@ class TelegramSettings:
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What an update says. ``address`` is the private chat; ``message_id`` of what was sent or pressed on; ``press``
-    the id by which a press is answered; ``secret``: the message shows an id number; ``group`` a group in which the bot was
-    spoken to (then nothing else is set)."""
+    the id by which a press is answered; ``secret``: the message shows an id number; ``group`` a group in which the
+    bot was spoken to (then nothing else is set)."""
 
     event: str
     address: str = ""
@@ -702,19 +702,24 @@ def _press_of(raw: dict[str, Any]) -> str:
 
 def _common(backend: Backend, settings: TelegramSettings) -> Common:
     """The budget that every process which sends with this token asks."""
-    steps = {"account": settings.account, "step": 1 / settings.rate, "burst": BURST}
+    account, step, push_step = settings.account, 1 / settings.rate, 1 / settings.push_rate
 
     async def reserve() -> Place:
-        return cast(Place, await backend.run(partial(budgets.reserve, **steps)))
+        found: Place = await backend.run(partial(budgets.reserve, account=account, step=step, burst=BURST))
+        return found
 
     async def push() -> Place:
-        return cast(Place, await backend.run(partial(budgets.push, push_step=1 / settings.push_rate, **steps)))
+        found: Place = await backend.run(
+            partial(budgets.push, account=account, step=step, push_step=push_step, burst=BURST)
+        )
+        return found
 
     async def silent() -> float:
-        return cast(float, await backend.read(partial(budgets.silent, account=settings.account)))
+        found: float = await backend.read(partial(budgets.silent, account=account))
+        return found
 
     async def silence(seconds: float) -> None:
-        await backend.run(partial(budgets.silence, account=settings.account, seconds=seconds))
+        await backend.run(partial(budgets.silence, account=account, seconds=seconds))
 
     return Common(reserve, push, silent, silence)
 

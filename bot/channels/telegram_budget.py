@@ -10,21 +10,50 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from storage.budgets import Place
+from storage.engine import TransientFailure
+
+T = TypeVar("T")
 
 BURST = 2  # messages that may leave at once; 28 a second and 2 make 30 in the worst second
 CHAT_BURST = 3  # an answer in two parts and a notice behind it need not wait
 CHATS_REMEMBERED = 10_000
 INSTANT = 1e-6  # seconds: a wait below it is over
+LOOK_AGAIN = 0.25  # seconds at most that a push sleeps before it asks the common budget again
+DATABASE_AWAY = 1.0  # seconds between tries
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """The budget that several processes share, in the database: a place for an answer (kept), a place for a push (only
+    if there is one now), for how many seconds all are silent, silence for all. Each may raise ``TransientFailure``."""
+
+    reserve: Callable[[], Awaitable[Place]]
+    push: Callable[[], Awaitable[Place]]
+    silent: Callable[[], Awaitable[float]]
+    silence: Callable[[float], Awaitable[None]]
 
 
 class Budget:
     """``await take(chat)`` returns when a message may be sent. *rate*, *push_rate*: messages a second of the bot and of
-    its pushes; *chat_rate*: in one chat."""
+    its pushes; *chat_rate*: in one chat. With *common* the bot's rates are kept in the database, for every process that
+    sends with its token."""
 
     def __init__(
-        self, rate: float = 28, push_rate: float = 20, chat_rate: float = 1, *, clock: Callable[[], float] | None = None
+        self,
+        rate: float = 28,
+        push_rate: float = 20,
+        chat_rate: float = 1,
+        *,
+        common: Common | None = None,
+        clock: Callable[[], float] | None = None,
     ) -> None:
+        self._common = common
+        self._telling: set[asyncio.Task[None]] = set()
         self._step, self._push_step, self._chat_step = 1 / rate, 1 / push_rate, 1 / chat_rate
         self._clock = clock or time.monotonic
         self._next = self._next_push = self._open = 0.0
@@ -41,12 +70,19 @@ class Budget:
     def pause(self, seconds: float) -> None:
         """Telegram said 429: nobody sends before so many seconds have passed."""
         self._open = max(self._open, self._clock() + seconds)
+        if self._common is not None:
+            task = asyncio.create_task(self._silence(seconds), name="telegram silence")
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
 
     async def take(self, chat: str, *, push: bool = False) -> None:
         """Wait for this chat's turn, then for the bot's; an answer goes before every push."""
         wait = self._reserve(chat)
         if wait > 0:
             await asyncio.sleep(wait)
+        if self._common is not None:
+            await (self._take_common_push(self._common) if push else self._take_common(self._common))
+            return
         queue = self._pushes if push else self._answers
         if not self._answers and not (push and self._pushes) and self._wait(push) <= 0:
             self._spend(push)
@@ -56,6 +92,26 @@ class Budget:
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._grant(), name="telegram budget")
         await turn
+
+    async def _take_common(self, common: Common) -> None:
+        wait = (await _patiently(common.reserve)).wait
+        while wait > 0:
+            await asyncio.sleep(wait)
+            # While this answer waited for its place, Telegram may have asked somebody for silence.
+            wait = await _patiently(common.silent) if wait > LOOK_AGAIN else 0.0
+            self._open = max(self._open, self._clock() + wait)
+
+    async def _take_common_push(self, common: Common) -> None:
+        while (place := await _patiently(common.push)).wait > 0:
+            self._open = max(self._open, self._clock() + place.silent)
+            await asyncio.sleep(min(place.wait, LOOK_AGAIN) if not place.silent else place.wait)
+
+    async def _silence(self, seconds: float) -> None:
+        assert self._common is not None
+        try:
+            await self._common.silence(seconds)
+        except TransientFailure:
+            return  # this process keeps silent; the others are told by Telegram itself
 
     def _reserve(self, chat: str) -> float:
         """Take the chat's next place; how many seconds from now it is."""
@@ -92,3 +148,12 @@ class Budget:
                 self._spend(push)
                 turn.set_result(None)
                 await asyncio.sleep(0)
+
+
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """What the common budget says, as soon as the database can be asked."""
+    while True:
+        try:
+            return await ask()
+        except TransientFailure:
+            await asyncio.sleep(DATABASE_AWAY)

@@ -75,10 +75,12 @@ class Backend:
 @dataclass(frozen=True, slots=True)
 class Shared:
     """What processes on one database share: ``locks`` (a chat's messages are sent by one process at a time), ``say`` a
-    word to the others."""
+    word to the others, ``seal`` and ``unseal`` what waits in the inbox."""
 
     locks: Locks
     say: Callable[[str], None]
+    seal: Callable[[str], str]
+    unseal: Callable[[str], str]
 
 
 @dataclass(slots=True, eq=False)
@@ -104,7 +106,7 @@ class Row:
     def __post_init__(self) -> None:
         screen = self.screen = decode_screen(self.body)
         once = bool(screen.note) and events.masked_codes(screen.note) != screen.note
-        if self.again and events.MASK in screen.note:
+        if self.again and f"-{events.MASK}" in screen.note:  # a code; an id number is shaded for good
             with speaking(Voice(screen.language, "ban")):
                 self.screen = replace(screen, note=f"{screen.note}\n{_('telegram.code_lost')}")
         self.passing = screen.number > 0 and not screen.documents and not once

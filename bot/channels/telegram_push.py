@@ -133,13 +133,17 @@ class Push:
 
     async def _push(self, row: Waiting) -> None:
         await self.budget.take(row.address, push=True)
-        if not await self.backend.read(partial(outbox.waits, row_id=row.id)):
-            return  # cancelled, sent another way or erased while it waited for its turn
+        lane = self.lanes.lane(row.address)
+        async with self.lanes.holding(lane, patient=False) as ours:
+            # Cancelled, sent another way or erased while it waited for its turn.
+            if ours and await self.backend.read(partial(outbox.waits, row_id=row.id)):
+                await self._push_to(lane, row)
+
+    async def _push_to(self, lane: Lane, row: Waiting) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._on_the_wire.add(task)
         try:
-            lane = self.lanes.lane(row.address)
             async with lane.sending:  # an answer under way is not torn apart
                 await self.lanes.shown(lane)
                 try:

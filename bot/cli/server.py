@@ -83,11 +83,14 @@ def migrate(
 
 
 @app.command("run", cls=Command, help=_("cli.run"))
-def run() -> None:
-    """Serve until the process is told to end."""
+def run(
+    role: Annotated[str, typer.Option("--role", metavar="ROLES", help=_("cli.opt.role"), show_default=False)] = "",
+) -> None:
+    """Serve until the process is told to end; on PostgreSQL several processes may share the work."""
     from bot.cli.base import database
 
     settings = loaded()
+    roles = _roles(role, settings.storage.url)
     from bot import keys
     from storage.engine import writing
 
@@ -99,7 +102,20 @@ def run() -> None:
         raise Stop(fault.text) from None
     from bot.run import main
 
-    main(settings)
+    main(settings, roles)
+
+
+def _roles(given: str, url: str) -> frozenset[str]:
+    from bot.roles import ROLES
+
+    if not given.strip():
+        return ROLES
+    wanted = frozenset(each.strip() for each in given.split(",") if each.strip())
+    for each in sorted(wanted - ROLES):
+        raise Stop(_("cli.run.role_unknown", role=each[:40], roles=", ".join(sorted(ROLES))), 2)
+    if wanted != ROLES and url.startswith("sqlite"):
+        raise Stop(_("cli.run.role_alone"), 2)
+    return wanted
 
 
 @app.command("demo", cls=Command, help=_("cli.demo"))

@@ -18,7 +18,6 @@ from storage.blobs import BlobFolder
 from storage.engine import open_engine, reading
 from tests.kill.citizen import done, plays
 from tests.kill.traces import expected, faults
-from tests.support import server as servers
 from tests.support.server import Server
 from tests.support.webclient import Phone
 
@@ -26,18 +25,10 @@ CROWD = 20  # citizens at any time
 IN_STARTING = 0.2  # how often the server is killed again before it serves
 
 
-@pytest.fixture(scope="session")
-def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database to be copied."""
-    path = tmp_path_factory.mktemp("seeded") / "hoctap.sqlite"
-    servers.seed(path)
-    return path
-
-
 @pytest.fixture
-async def server(seeded: Path, tmp_path: Path) -> AsyncIterator[Server]:
+async def server(beginning: Path | str, tmp_path: Path) -> AsyncIterator[Server]:
     """A running server."""
-    running = Server.on(seeded, tmp_path)
+    running = Server.on(beginning, tmp_path)
     running.start()
     try:
         await running.ready()

@@ -22,20 +22,11 @@ from tests.kill.telegram_citizen import STALE, Citizen
 from tests.kill.telegram_traces import faults
 from tests.kill.test_kill import IN_STARTING, statuses
 from tests.peers.telegram import BotApi, FakeBot
-from tests.support import server as servers
 from tests.support.server import Server
 from tests.telegram.live import TOKENS
 
 CROWD = 50  # citizens at any time, half of them on each bot
 BY_WEBHOOK = 0.33  # how often a server that starts gets its updates by webhook
-
-
-@pytest.fixture(scope="session")
-def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database to be copied."""
-    path = tmp_path_factory.mktemp("seeded") / "hoctap.sqlite"
-    servers.seed(path)
-    return path
 
 
 @pytest.fixture
@@ -113,7 +104,7 @@ class Story:
 
 @pytest.mark.kill
 async def test_what_telegram_was_told_is_taken_is_there_once_and_nobody_is_stuck(
-    api: BotApi, seeded: Path, tmp_path: Path
+    api: BotApi, beginning: Path | str, tmp_path: Path
 ) -> None:
     kills = int(os.environ.get("HOCTAP_TG_KILLS", "30"))
     seed = int(os.environ.get("HOCTAP_KILL_SEED") or secrets.randbelow(2**32))
@@ -123,7 +114,7 @@ async def test_what_telegram_was_told_is_taken_is_there_once_and_nobody_is_stuck
     environment = {f"HOCTAP_TELEGRAM__BOTS__{n}__TOKEN": token for n, token in zip("AB", TOKENS, strict=True)}
     environment |= {"HOCTAP_TELEGRAM__API_URL": api.url}
     environment |= {f"HOCTAP_TELEGRAM__{rate}": "1000" for rate in ("RATE", "PUSH_RATE", "CHAT_RATE")}
-    server = Server.on(seeded, tmp_path, environment)
+    server = Server.on(beginning, tmp_path, environment)
     server.forked = True
     server.environment["HOCTAP_WEB__PUBLIC_URL"] = server.base
     story = Story(api, bots, server, kills, random.Random(seed))

@@ -156,8 +156,9 @@ def faults(conn: Connection, blobs: BlobFolder, phones: list[Phone]) -> list[str
         wrong.append("somebody joined whom no phone knows")
     wrong.extend(f"a recount differs: {each}" for each in recount.check(conn))
     wrong.extend(f"failed: {row}" for row in conn.execute(sa.text("select event, error from failed_events")))
-    wrong.extend(f"integrity: {row}" for row in conn.execute(sa.text("pragma integrity_check")) if row[0] != "ok")
-    wrong.extend(f"foreign key: {row}" for row in conn.execute(sa.text("pragma foreign_key_check")))
+    if conn.dialect.name == "sqlite":
+        wrong.extend(f"integrity: {row}" for row in conn.execute(sa.text("pragma integrity_check")) if row[0] != "ok")
+        wrong.extend(f"foreign key: {row}" for row in conn.execute(sa.text("pragma foreign_key_check")))
     return wrong
 
 

@@ -29,9 +29,10 @@ PR_SET_PDEATHSIG = 1
 PORTS = range(20_000, 32_000)
 
 
-def seed(path: Path) -> None:
-    """Make the database that servers begin with: the migrated tables, all units, a season with every window open."""
-    engine = open_engine(f"sqlite:///{path}")
+def seed(path: Path | str) -> None:
+    """Make the database that servers begin with (a SQLite file, or the address of an empty database): the migrated
+    tables, all units, a season with every window open."""
+    engine = open_engine(f"sqlite:///{path}" if isinstance(path, Path) else path)
     now = datetime.now(UTC)
     try:
         migrate.upgrade(engine)
@@ -61,7 +62,8 @@ class Server:
     """``hoctap run`` over the data in *folder*; what it writes is kept in ``folder/output``.
 
     ``environment``: further settings, ``HOCTAP_TELEGRAM__TOKEN`` for one. ``forked``: each process is forked from one
-    that has imported everything already, for tests that start it often (importing takes seconds).
+    that has imported everything already, for tests that start it often (importing takes seconds). ``postgres``: the
+    address of its database, if it is not the file in *folder*. ``roles``: as after ``hoctap run --role``.
     """
 
     folder: Path
@@ -69,12 +71,18 @@ class Server:
     process: subprocess.Popen[bytes] | Forked | None = None
     environment: dict[str, str] = field(default_factory=dict)
     forked: bool = False
+    postgres: str = ""
+    roles: str = ""
 
     @classmethod
-    def on(cls, seeded: Path, folder: Path, environment: dict[str, str] | None = None) -> Server:
-        """A server, not yet started, with a copy of the database that :func:`seed` made."""
+    def on(cls, seeded: Path | str, folder: Path, environment: dict[str, str] | None = None) -> Server:
+        """A server, not yet started: with a copy of the database that :func:`seed` made, or on a PostgreSQL database
+        of its own (its address)."""
         server = cls(folder, free_port(), environment=environment or {})
-        shutil.copyfile(seeded, server.database)
+        if isinstance(seeded, Path):
+            shutil.copyfile(seeded, server.database)
+        else:
+            server.postgres = seeded
         return server
 
     @property
@@ -87,8 +95,8 @@ class Server:
 
     @property
     def url(self) -> str:
-        """``sqlite:////tmp/…``."""
-        return f"sqlite:///{self.database}"
+        """``sqlite:////tmp/…`` or ``postgresql+psycopg://…``."""
+        return self.postgres or f"sqlite:///{self.database}"
 
     @property
     def base(self) -> str:

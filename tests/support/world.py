@@ -149,7 +149,7 @@ class Chat:
 
     # -- acting
 
-    def does(self, act: Act, *, event: str | None = None, screen: int | None = -1) -> Chat:
+    def does(self, act: Act, *, event: str | None = None, screen: int | None = -1, message: int = 0) -> Chat:
         """One event. ``screen=-1``: as this channel would say (the number shown, or nothing on a plain one)."""
         self.acts += 1
         if screen == -1:
@@ -162,6 +162,7 @@ class Chat:
             at=self.world.now,
             screen=screen,
             capabilities=self.capabilities,
+            message=message,
         )
         try:
             with self.world.write() as conn:

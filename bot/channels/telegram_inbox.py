@@ -1,0 +1,103 @@
+"""Updates by way of the inbox, where several processes share one database: kept by whoever receives them, taken by the
+workers, those of a chat one after the other (:mod:`storage.inbox`)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from bot.channels.telegram_lanes import Backend
+from storage import events, inbox
+from storage.engine import TransientFailure
+from storage.inbox import Arrived, Waiting
+
+log = logging.getLogger(__name__)
+
+TICK = 1.0  # seconds between looks at the table; a word from who received something wakes at once
+AT_ONCE = 16  # chats of one bot whose turns are under way in this process
+PATIENCE = 1.0  # seconds to wait when the database takes nothing
+
+
+class Inbox:
+    """The inbox of one bot. *take* takes a raw update that waits under a row's number."""
+
+    def __init__(self, account: str, backend: Backend, take: Callable[[dict[str, Any], int], Awaitable[None]]) -> None:
+        self.account, self.backend, self._take = account, backend, take
+        self._wake = asyncio.Event()
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._stopping = False
+
+    async def put(self, raws: Iterable[dict[str, Any]], chat_of: Callable[[dict[str, Any]], str]) -> None:
+        """Keep updates; returns after COMMIT, so they may be acknowledged. Raises ``TransientFailure``."""
+        shared = self.backend.shared
+        assert shared is not None
+        came = [
+            # One whose chat cannot be told keeps no order.
+            Arrived(chat_of(raw) or f"#{raw['update_id']}", int(raw["update_id"]), shared.seal(json.dumps(raw)))
+            for raw in raws
+        ]
+        await self.backend.run(partial(inbox.put, account=self.account, updates=came, now=datetime.now(UTC)))
+        self._wake.set()
+        shared.say(f"inbox {self.account}")
+
+    def wake(self) -> None:
+        """Something has come: look at once."""
+        self._wake.set()
+
+    async def work(self) -> None:
+        """Take what waits, for ever."""
+        while not self._stopping:
+            try:
+                await self._look()
+            except TransientFailure:
+                log.warning("%s: the inbox cannot be read now", self.account)
+            except Exception as error:  # noqa: BLE001 - the loop goes on
+                log.error("%s: looking into the inbox failed: %s", self.account, events.traced(error))
+            try:
+                await asyncio.wait_for(self._wake.wait(), TICK)
+            except TimeoutError:
+                continue
+            self._wake.clear()
+
+    async def _look(self) -> None:
+        room = AT_ONCE - len(self._under_way)
+        if room <= 0:
+            return
+        due = await self.backend.read(
+            partial(inbox.heads, account=self.account, now=datetime.now(UTC), most=2 * AT_ONCE)
+        )
+        for head in due:
+            if room and head.address not in self._under_way and not self._stopping:
+                room -= 1
+                task = asyncio.create_task(self._one(head), name=f"{self.account} update")
+                self._under_way[head.address] = task
+                task.add_done_callback(partial(self._done, head.address))
+
+    def _done(self, address: str, task: asyncio.Task[None]) -> None:
+        del self._under_way[address]
+        if not task.cancelled() and task.exception() is None:
+            self._wake.set()  # the chat's next one has become its head
+
+    async def _one(self, head: Waiting) -> None:
+        shared = self.backend.shared
+        assert shared is not None
+        try:
+            await self._take(json.loads(shared.unseal(head.raw)), head.id)
+        except TransientFailure:
+            log.warning("%s: the database cannot take an update now; it waits", self.account)
+            await asyncio.sleep(PATIENCE)
+
+    async def stop(self, grace: float) -> None:
+        """Turns under way end; what waits is for others, or for later."""
+        self._stopping = True
+        tasks = list(self._under_way.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
