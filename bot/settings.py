@@ -209,6 +209,11 @@ class KeepSection(Section):
     claims_days: Annotated[Whole, Field(ge=1, le=3)] = 3
     outbox_days: Annotated[Whole, Field(ge=1, le=3)] = 3
     failed_days: Annotated[Whole, Field(ge=1, le=90)] = 14
+    drafts_days: Annotated[Whole, Field(ge=1, le=3650)] = 90
+    evidence_days: Annotated[Whole, Field(ge=1, le=3650)] = 365
+    person_years: Annotated[Whole, Field(ge=1, le=20)] = 5
+    audit_years: Annotated[Whole, Field(ge=1, le=20)] = 5
+    requests_years: Annotated[Whole, Field(ge=1, le=20)] = 5
 
 
 class Settings(BaseSettings):
@@ -290,6 +295,7 @@ def rules(settings: Settings) -> Rules:
         undo_seconds=settings.review.undo_seconds,
         stale_queue_days=settings.review.stale_queue_days,
         history_days=settings.keep.history_days,
+        keep_years=settings.keep.person_years,
         public_url=settings.web.public_url,
         quota=Quota(settings.evidence.pictures_per_season, settings.evidence.megabytes_per_day * 1024 * 1024),
         keys=KeyFolder(settings.storage.keys),

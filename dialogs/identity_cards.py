@@ -89,7 +89,9 @@ def take(turn: Turn, state: WhichCard | ConfirmCard, view: Opened | Closed, act:
 
 
 def _question(state: WhichCard | ConfirmCard) -> Dossier | Reading:
-    return at(state, Reading if state.decided else Dossier, indicator=state.indicator)
+    if state.decided:
+        return at(state, Reading, indicator=state.indicator)
+    return at(state, Dossier, indicator=state.indicator)
 
 
 def _delete(turn: Turn, state: ConfirmCard, view: Opened) -> Next:

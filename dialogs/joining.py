@@ -19,7 +19,6 @@ from storage.units import Place, UnitRow
 CONSENT_VERSION = "2026-11"
 MOST_FOUND = 6
 MOST_OLD = 3  # of them, places to keep for names of before July 2025
-KEEP_YEARS = 5
 
 
 @state
@@ -249,7 +248,7 @@ def load(turn: Turn, state: object) -> View:
         contact=places.whom_to_ask(settings),
         min_age=settings.min_age,
         year=year,
-        until=f"31/12/{year + KEEP_YEARS}",
+        until=f"31/12/{year + turn.rules.keep_years}",
         id_number=idnumber.policy(turn, unit),
     )
     match state:

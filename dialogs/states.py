@@ -30,6 +30,7 @@ class Rules:
     undo_seconds: int = 60
     stale_queue_days: int = 5
     history_days: int = 180
+    keep_years: int = 5
     public_url: str = ""
     demo: bool = False
     quota: Quota = field(default_factory=Quota)

@@ -28,6 +28,9 @@ _PLACES = {
     "criteria": "criteria",
     "events": "events",
     "keys": "keys",
+    "privacy": "privacy",
+    "audit": "audit",
+    "retention": "retention",
 }  # command -> module in bot.cli: only that of the command given is imported
 
 
