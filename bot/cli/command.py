@@ -31,6 +31,9 @@ _PLACES = {
     "privacy": "privacy",
     "audit": "audit",
     "retention": "retention",
+    "backup": "archive",
+    "restore": "archive",
+    "move-database": "archive",
 }  # command -> module in bot.cli: only that of the command given is imported
 
 
