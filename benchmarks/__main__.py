@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 
-from benchmarks import dossier, help_, loss, pushing, render, report, turn
+from benchmarks import dossier, help_, hostile, loss, pushing, render, report, turn
 from benchmarks.bars import Bar
 
 BARS = {
@@ -20,6 +20,7 @@ BARS = {
     "render-p99": render.measure,
     "report": report.measure,
     "help": help_.measure,
+    "hostile": hostile.measure,
 }
 
 

@@ -114,7 +114,7 @@ def on_white(image: Image.Image) -> Image.Image:
     if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
         layer = shrunk(image.convert("RGBA"))  # made small first: three layers of 50 Mpx take 600 MB
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
-    return shrunk(image.convert("RGB"))
+    return shrunk(image.convert("L" if image.mode in ("1", "L") else "RGB")).convert("RGB")
 
 
 def shrunk(image: Image.Image) -> Image.Image:

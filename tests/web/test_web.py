@@ -409,7 +409,7 @@ async def test_a_photo_is_cut_off_while_it_is_read(start: Start, memory: Memory,
 async def test_refused_photos_say_why(start: Start, memory: Memory) -> None:
     client = await start(memory)
     await open_chat(client)
-    for data, code in ((b"%PDF-1.7", "not_a_picture"), (b"", "not_a_picture"), (jpeg()[:200], "broken")):
+    for data, code in ((b"%PDF-1.7", "broken"), (b"", "not_a_picture"), (jpeg()[:200], "broken")):
         answer = await client.post("/chat/upload", data=data, headers=origin(client))
         assert answer.status == 422
         said = await answer.json()

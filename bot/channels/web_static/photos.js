@@ -3,6 +3,8 @@
 import { newId } from "./outbox.js";
 
 const LONGEST_SIDE = 2560;
+const PAPER = /^application\/pdf$|\.pdf$/i;
+const TAKEN = /^image\/(jpeg|png|webp|hei[cf](-sequence)?)$/; // by the server as they are; what else can be drawn goes as JPEG
 // Before Chrome 81 a canvas ignored how the camera was held, and the hint is lost in drawing: then the file goes as it is.
 const TURNS_PHOTOS = window.CSS && CSS.supports("image-orientation", "from-image");
 
@@ -50,7 +52,7 @@ function blobStore(name) {
   };
 }
 
-/** The photo at most 2,560 px a side as JPEG; the file itself where it is small already or cannot be decoded here. */
+/** The photo at most 2,560 px a side as JPEG; the file itself where it is small already or cannot be drawn here (HEIC). */
 async function shrink(file) {
   if (!TURNS_PHOTOS) return file;
   const url = URL.createObjectURL(file);
@@ -59,7 +61,7 @@ async function shrink(file) {
     image.src = url;
     await image.decode();
     const scale = Math.min(1, LONGEST_SIDE / Math.max(image.naturalWidth, image.naturalHeight));
-    if (scale === 1 && file.size < 1 << 20) return file;
+    if (scale === 1 && file.size < 1 << 20 && TAKEN.test(file.type)) return file;
     const canvas = document.createElement("canvas");
     canvas.width = Math.max(1, Math.round(image.naturalWidth * scale));
     canvas.height = Math.max(1, Math.round(image.naturalHeight * scale));
@@ -68,7 +70,7 @@ async function shrink(file) {
     paper.fillRect(0, 0, canvas.width, canvas.height);
     paper.drawImage(image, 0, 0, canvas.width, canvas.height);
     const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.85));
-    return blob && blob.size < file.size ? blob : file;
+    return blob && (blob.size < file.size || !TAKEN.test(file.type)) ? blob : file;
   } catch (error) {
     return file; // the server says whether it can read it
   } finally {
@@ -87,8 +89,9 @@ export function photoStore(base, name, limit, language, say) {
 
   /** Take a file in. Throws what a person should read if it can never be sent. */
   async function add(file) {
-    if (file.type && !file.type.startsWith("image/")) throw refusal(true, say("notPicture"));
-    const blob = await shrink(file);
+    const paper = PAPER.test(file.type) || (!file.type && PAPER.test(file.name));
+    if (file.type && !paper && !file.type.startsWith("image/")) throw refusal(true, say("notPicture"));
+    const blob = paper ? file : await shrink(file);
     if (blob.size > limit) throw refusal(true, say("tooBig"));
     const local = newId();
     await store.put(local, blob);
@@ -101,7 +104,7 @@ export function photoStore(base, name, limit, language, say) {
     return blob ? URL.createObjectURL(blob) : null;
   }
 
-  /** The server's key of a photo, uploaded now unless it is already. `heard(share)` follows the progress, 0 to 1. */
+  /** The server's keys of a file (a paper has one for each page), uploaded now unless it is already. `heard(share)` follows the progress, 0 to 1. */
   function keyOf(local, heard) {
     let job = jobs.get(local);
     if (!job) {
@@ -127,9 +130,9 @@ export function photoStore(base, name, limit, language, say) {
       request.upload.onprogress = (event) => event.lengthComputable && heard(event.loaded / event.total);
       request.onload = () => {
         const { status, response } = request;
-        if (status === 200 && response) resolve(response.key);
+        if (status === 200 && response) resolve(response.keys);
         else if (status === 401) reject(Object.assign(refusal(false, ""), { unknown: true }));
-        else reject(refusal(status >= 400 && status < 500 && status !== 429, response && response.sentence));
+        else reject(refusal((status >= 400 && status < 500 && status !== 429) || status === 507, response && response.sentence)); // 507: no room
       };
       request.onerror = request.ontimeout = request.onabort = () => reject(refusal(false, ""));
       request.send(blob);
