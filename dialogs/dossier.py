@@ -14,10 +14,10 @@ from dialogs.model import Act, Choice, Picture, Pressed, Screen, Typed
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, clean
 from locales import Voice, _, clock, day, moment, number, speaking, voice
-from storage import assessments, conversations, identity, idnumbers, officers, people, removed, reviews, units
+from storage import assessments, conversations, evidence, identity, idnumbers, officers, people, removed, reviews, units
 from storage.assessments import AnswerRow, AssessmentRow
 from storage.base import Refused
-from storage.evidence import EvidenceRow
+from storage.evidence import EvidenceRow, Seen
 from storage.gazetteer import fold
 from storage.people import PersonRow
 from storage.removed import Removed
@@ -101,6 +101,7 @@ class Opened:
     changed: frozenset[str]
     returned: dict[str, str]  # reasons of the last return, also of questions mended since
     removed: tuple[Removed, ...]  # pictures that were there once
+    seen: tuple[Seen, ...]  # pictures that another person's dossier holds, too
     decided: str  # who decided what and when: the dossier is for reading only; "" while it waits
     room: int  # characters of text that a screen should not exceed
     namesake: bool = False  # the citizen bears the officer's own name
@@ -191,6 +192,7 @@ def read(turn: Turn, state: OnDossier) -> Opened | Closed:
         frozenset(assessments.changed_since(conn, row.id, last.at)) & returned.keys() if last else frozenset(),
         returned,
         tuple(removed.of(conn, row.id)),
+        tuple(evidence.seen_elsewhere(conn, row.id)),
         _closed(turn, officer.id, row).text if reading else "",
         turn.capabilities.text_limit - _BESIDE,
         fold(person.name) == fold(officer.name),
@@ -343,7 +345,19 @@ def result(view: Opened) -> str:
         lines.append(_("review.unconfirmed", questions=numbers(sheet, open_confirmations(sheet))))
     if unproved(sheet) and not view.reading:
         lines.append(_("review.unproved", questions=numbers(sheet, unproved(sheet))))
+    lines.extend(_seen_lines(view))
     return "\n".join(lines)
+
+
+def _seen_lines(view: Opened) -> list[str]:
+    """Which questions have a picture that another person's dossier holds, too; of whom is not told."""
+    lines, same = [], tuple(dict.fromkeys(each.indicator for each in view.seen if each.same))
+    alike = tuple(dict.fromkeys(each.indicator for each in view.seen if each.indicator not in same))
+    if same:
+        lines.append(_("review.seen.same", questions=numbers(view.sheet, same)))
+    if alike:
+        lines.append(_("review.seen.alike", questions=numbers(view.sheet, alike)))
+    return lines
 
 
 def list_of_ten(view: Opened, marked: tuple[str, ...] = ()) -> str:

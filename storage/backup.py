@@ -111,7 +111,7 @@ def _write(engine: Engine, store: Store, keys: Path, out: IO[bytes], version: st
             info = tarfile.TarInfo(name)
             info.size, info.mode, info.mtime = len(data), 0o600, int(now.timestamp())
             tar.addfile(info, io.BytesIO(data))
-            tar.members.clear()  # it would remember every picture
+            tar.members.clear()  # type: ignore[attr-defined]  # it would remember every picture
             if not name.startswith("evidence/"):
                 members[name] = hashlib.sha256(data).hexdigest()
 
@@ -346,4 +346,4 @@ def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
 def _each(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     while (info := tar.next()) is not None:
         yield info
-        tar.members.clear()  # it would remember every picture
+        tar.members.clear()  # type: ignore[attr-defined]  # it would remember every picture

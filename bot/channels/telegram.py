@@ -50,8 +50,8 @@ UPDATE_LIMIT = 1024 * 1024  # bytes of one update by webhook; real ones stay bel
 CONNECTIONS = 40  # of Telegram to the webhook at once
 ANSWER_WITHIN = 1.0  # seconds after which a press is answered by a call of its own instead of the webhook's response
 SLOWEST_RETRY = 60.0  # seconds
-LEFT_BY_OTHERS = 10.0  # seconds, where several processes answer: one of them may have died
-LEFT_BEHIND = 30.0  # seconds after which an answer that waits in the table is taken up, whoever put it there
+LEFT_BY_OTHERS = (5.0, 2.0)  # the same where several processes answer: one of them may have died
+LEFT_BEHIND = (30.0, 30.0)  # seconds after which an answer that waits in the table is taken up; between looks
 FILE_LIMIT = 20 * 1024 * 1024  # bytes: getFile serves no more (https://core.telegram.org/bots/api#getfile)
 PICTURES = (
     "image/jpeg", "image/png", "image/webp", "image/heic", "image/heif", "image/heic-sequence", "image/heif-sequence",
@@ -279,7 +279,7 @@ class Telegram:
         if "sender" in self.roles:
             work.append(("push", self._alone("push", self.push.work)))
             work.append(("unsayer", self._alone("unsayer", self.unsayer.work)))
-            work.append(("left behind", self._take_up(LEFT_BEHIND if shared is None else LEFT_BY_OTHERS)))
+            work.append(("left behind", self._take_up(*(LEFT_BEHIND if shared is None else LEFT_BY_OTHERS))))
         if "worker" in self.roles and self.inbox is not None:
             work.append(("inbox", self.inbox.work()))
         if shared is not None:
@@ -334,11 +334,11 @@ class Telegram:
         """Go on with answers that wait in the table and in no lane."""
         self.lanes.recover(await self.backend.read(partial(outbox.answers_due, account=self.account, now=before)))
 
-    async def _take_up(self, age: float) -> None:
+    async def _take_up(self, age: float, every: float) -> None:
         """Answers that another process put out (an event taken anew by the operator, a worker that died) go out as
         well, *age* seconds later."""
         while True:
-            await asyncio.sleep(age)
+            await asyncio.sleep(every)
             try:
                 await self._recover(datetime.now(UTC) - timedelta(seconds=age))
             except TransientFailure:

@@ -218,11 +218,13 @@ class Lanes:
             yield False
             return
         async with lane.gate:
+            wait = CHAT_TICK
             while not lane.holders and not await shared.locks.take(name):
                 if not patient:
                     yield False
                     return
-                await asyncio.sleep(CHAT_TICK)
+                await asyncio.sleep(wait)
+                wait = min(1.0, wait * 1.5)
             if not lane.holders:
                 lane.shown = None  # it may have shown something else since
             lane.holders += 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
+import sqlalchemy as sa
 
 from dialogs.model import Opened, Pressed
 from storage import codes, people, units
@@ -105,9 +107,33 @@ def test_an_officer_who_refuses_consent_stays_an_officer(world: World) -> None:
     assert officer.exists()
 
 
-def test_too_young_is_kindly_refused_and_the_year_can_be_mended(world: World) -> None:
-    citizen = world.citizen().opens("DV06685K").presses("yes").presses("agree").types("Trần Thị Na")
-    citizen.types("2012").sees("từ 18 tuổi").types("2001").sees("Số điện thoại")
+@pytest.mark.parametrize("ground", ["full", "plain", "web", "full on postgres"], indirect=True)
+def test_the_door_is_closed_to_a_child_and_nothing_of_them_is_kept(world: World) -> None:
+    citizen = world.citizen().opens("DV06685K").presses("yes").presses("agree").types("Trần Thị Na").types("2012")
+    citizen.sees("từ 18 tuổi", "không giữ lại thông tin nào")
+    assert not citizen.exists()
+    with world.read() as conn:
+        kept = {
+            table.name: [row._asdict() for row in conn.execute(sa.select(table))]
+            for table in metadata.sorted_tables
+            if not table.name.startswith(("unit", "succ"))
+        }
+    assert [table for table in ("contacts", "consents", "conversations", "messages", "people") if kept[table]] == []
+    held = json.dumps(kept, ensure_ascii=False, default=str)
+    assert "Trần Thị Na" not in held and "2012" not in held
+    (farewell,) = kept["outbox"]
+    assert farewell["contact_id"] is None  # gone with the next tidying
+    citizen.screen = type(citizen.screen)("")
+    citizen.joins(name="Trần Thị Na", year="2001").sees("Đã ghi tên")
+
+
+def test_an_officer_who_types_a_childs_year_stays_an_officer(world: World) -> None:
+    officer = world.officer().opens("DV06685K").presses("yes").presses("agree").types("Trần Thị Na").types("2012")
+    officer.sees("từ 18 tuổi")
+    with world.read() as conn:
+        assert conn.execute(sa.select(people.consents)).all() == []
+    assert officer.exists()
+    officer.types("/queue").sees("Hàng đợi")
 
 
 def test_the_unit_may_set_another_age(world: World) -> None:

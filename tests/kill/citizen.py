@@ -60,7 +60,7 @@ async def _goes_on(phone: Phone) -> None:
         if "drop" in ids:  # something is there
             await phone.presses("done")
         elif screen.input == "text" or rng.random() < 0.15:
-            await phone.types(f"Tôi đã dự lớp tập huấn số {rng.getrandbits(40)} tại nhà văn hóa khu 3")
+            await phone.types(f"Tôi đã dự lớp tập huấn số {rng.getrandbits(30)} tại nhà văn hóa khu 3")
         else:
             await phone.sends(*(photo(rng.getrandbits(40)) for _n in range(rng.choice((1, 1, 2, 3)))))
     elif "pick" in ids and rng.random() < 0.3:

@@ -139,7 +139,7 @@ class Citizen:
         takes_pictures = picture_kind(next(each for each in INDICATORS if each.id == indicator)) is not None
         if not takes_pictures or rng.random() < 0.15:
             await self._types(
-                f"Tôi đã dự lớp tập huấn số {rng.getrandbits(40)} tại nhà văn hóa khu 3", number, indicator
+                f"Tôi đã dự lớp tập huấn số {rng.getrandbits(30)} tại nhà văn hóa khu 3", number, indicator
             )
             return
         seeds = [rng.getrandbits(40) for _n in range(rng.choice((1, 1, 2, 3)))]

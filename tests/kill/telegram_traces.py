@@ -45,10 +45,10 @@ def faults(conn: Connection, blobs: BlobFolder, citizens: list[Citizen]) -> list
     return wrong
 
 
-def _taken(citizen: Citizen, update: int) -> bool:
-    """Was Telegram told that this update has been taken?"""
+def _taken(citizen: Citizen, update: int, waiting: set[int]) -> bool:
+    """Was Telegram told that this update has been taken, and does it no longer wait in the inbox?"""
     held = citizen.phone.bot.updates.get(update)
-    return held is None or held.repeated
+    return (held is None or held.repeated) and update not in waiting
 
 
 def _faults_of(conn: Connection, citizen: Citizen) -> list[str]:
@@ -63,6 +63,7 @@ def _faults_of(conn: Connection, citizen: Citizen) -> list[str]:
     person = f"(select person_id from contact_person where contact_id = {contact})"
     own = f"(select id from assessments where person_id in {person})"
 
+    waiting = {place for (place,) in rows("select place from inbox where account = :account and address = :address")}
     acted = [update for mark in citizen.marks for update in mark.updates]
     had = {
         int(event)
@@ -72,7 +73,9 @@ def _faults_of(conn: Connection, citizen: Citizen) -> list[str]:
         )
     }
     wrong.extend(
-        f"update {each} was acknowledged and had no turn" for each in acted if _taken(citizen, each) and each not in had
+        f"update {each} was acknowledged and had no turn"
+        for each in acted
+        if _taken(citizen, each, waiting) and each not in had
     )
 
     levels = rows(
@@ -80,7 +83,7 @@ def _faults_of(conn: Connection, citizen: Citizen) -> list[str]:
         f"where assessment_id in {own} and what = 'level' order by id"
     )
     stale = told_stale(citizen)
-    missing, left = _compared(citizen, levels)
+    missing, left = _compared(citizen, levels, waiting)
     if left:
         wrong.append(f"levels that nobody gave, or twice: {left} of {levels}; given: {citizen.marks}")
     # Who asks again and again while nobody answers presses on a screen that the next answer replaces: that is said.
@@ -104,7 +107,7 @@ def _faults_of(conn: Connection, citizen: Citizen) -> list[str]:
         sent.update((mark.indicator, value) for value in values)
         count = sum(pieces[mark.indicator, value] for value in values)
         # A text that answered an earlier screen was told to be stale.
-        wanted = all(_taken(citizen, update) for update in mark.updates) and (picture or not stale)
+        wanted = all(_taken(citizen, update, waiting) for update in mark.updates) and (picture or not stale)
         if count > 1 or (wanted and count == 0):
             wrong.append(f"{mark} is there {count} times")
     if set(pieces) - sent:
@@ -122,7 +125,7 @@ def _faults_of(conn: Connection, citizen: Citizen) -> list[str]:
 Levels = list[tuple[str, str | None, str]]
 
 
-def _compared(citizen: Citizen, found: Levels) -> tuple[list[Mark], Levels]:
+def _compared(citizen: Citizen, found: Levels, waiting: set[int]) -> tuple[list[Mark], Levels]:
     """The levels that were acknowledged and are not in the history of answers; the rows of the history that no press
     accounts for."""
     first: dict[int, Mark] = {}  # of several presses on one screen only the first counts
@@ -135,7 +138,7 @@ def _compared(citizen: Citizen, found: Levels) -> tuple[list[Mark], Levels]:
         if left and left[0] == (mark.indicator, answers.get(mark.indicator), mark.value):
             answers[mark.indicator] = mark.value
             left.pop(0)
-        elif answers.get(mark.indicator) != mark.value and all(_taken(citizen, each) for each in mark.updates):
+        elif answers.get(mark.indicator) != mark.value and all(_taken(citizen, each, waiting) for each in mark.updates):
             missing.append(mark)
     return missing, left
 

@@ -399,11 +399,25 @@ function putInTray(photo) {
   const remove = el("button", { type: "button", class: "remove", "aria-label": say("removePhoto"), onclick: () => dropFromTray(photo) }, icon("close"));
   photo.bar = el("span", { class: "share", role: "progressbar", "aria-label": say("uploading"), "aria-valuemin": 0, "aria-valuemax": 100 }, el("span"));
   photo.again = el("button", { type: "button", class: "again", text: say("again"), hidden: true, onclick: () => uploadFromTray(photo) });
-  photo.node = el("li", {}, el("img", { src: photo.url, alt: `${say("photo")} ${tray.length}` }), photo.bar, photo.again, remove);
+  photo.image = el("img", { src: photo.url, alt: `${say("photo")} ${tray.length}` });
+  photo.image.addEventListener("error", () => {
+    photo.undrawn = true;
+    photo.node.classList.add("undrawn");
+    drawFromServer(photo);
+  });
+  photo.node = el("li", {}, photo.image, photo.bar, photo.again, remove);
   find("tray-list").append(photo.node);
   trayChanged();
   uploadFromTray(photo);
   toNewest();
+}
+
+/** What no browser draws (PDF, mostly HEIC) is shown as the server made it, once it is there. */
+function drawFromServer(photo) {
+  if (!photo.undrawn || !photo.keys || photo.image.src.startsWith("http")) return;
+  photo.url = `${base}/picture/${photo.keys[0]}?w=480`;
+  photo.image.src = photo.url;
+  photo.node.classList.remove("undrawn");
 }
 
 async function uploadFromTray(photo) {
@@ -416,10 +430,11 @@ async function uploadFromTray(photo) {
   };
   state("uploading");
   try {
-    await photos.keyOf(photo.local, (share) => {
+    photo.keys = await photos.keyOf(photo.local, (share) => {
       photo.bar.setAttribute("aria-valuenow", String(Math.round(share * 100)));
       photo.bar.firstChild.style.width = Math.round(share * 100) + "%";
     });
+    drawFromServer(photo);
     state("done");
   } catch (error) {
     if (error.permanent === undefined) throw error;

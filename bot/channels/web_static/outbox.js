@@ -41,9 +41,9 @@ export function keptList(name) {
 }
 
 /**
- * `item`: {id, screen, kind, choice|text|caption|payload, label, photos: [{local, key}], at}. What holds a
+ * `item`: {id, screen, kind, choice|text|caption|payload, label, photos: [{local, key: [key]}], at}. What holds a
  * number that may be secret is in memory only: after a reload the person finds the question open, and answers it again.
- * `photoKey(local)` uploads a photo and gives its key; it throws an error with `permanent` and `sentence` if it never will.
+ * `photoKey(local)` uploads a photo and gives its keys; it throws an error with `permanent` and `sentence` if it never will.
  * `on`: state(item, "sending"|"waiting"), acknowledged(item, messages), refused(item, sentence), photoRefused(item, local, sentence), changed().
  */
 export function outbox(base, name, photoKey, on) {
@@ -145,7 +145,7 @@ export function outbox(base, name, photoKey, on) {
   /** {status, messages}; status 0 where no whole answer came. */
   async function post(item) {
     const { id, screen, kind, choice, text, caption, payload } = item;
-    const uploads = item.photos && item.photos.map((photo) => photo.key);
+    const uploads = item.photos && item.photos.flatMap((photo) => photo.key);
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), 30000);
     try {
