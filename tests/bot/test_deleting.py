@@ -1,0 +1,129 @@
+"""The service deletes at once what nothing refers to, again when the store was away, and sweeps what a crash left."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from bot import service as services
+from bot.service import Parts, Service
+from dialogs.states import Rules
+from storage import deletions, erasure, evidence, migrate, people
+from storage.blobs import Bucket, StoreAway
+from storage.engine import open_engine, reading, writing
+from storage.housekeeping import Keep
+from tests.peers.s3 import s3_server
+from tests.storage.test_deletions import sent
+
+
+@pytest.fixture
+def url(sqlite_url: str) -> str:
+    engine = open_engine(sqlite_url)
+    migrate.upgrade(engine)
+    engine.dispose()
+    return sqlite_url
+
+
+@pytest.fixture
+async def service(url: str, folder: Path) -> AsyncIterator[Service]:
+    made = Service(Parts(url, folder / "var/evidence", Rules(), Keep()))
+    yield made
+    await made.stop()
+
+
+def due(service: Service) -> list[Any]:
+    with reading(service.engine) as conn:
+        return list(conn.execute(sa.select(deletions.deletions.c.key)).scalars())
+
+
+async def upload(service: Service, data: bytes, name: str = "phone") -> tuple[int, str]:
+    key = await service.keep_blob(data)
+    with writing(service.engine) as conn:
+        found = conn.execute(sa.select(people.contacts.c.id).where(people.contacts.c.address == name)).scalar()
+        contact = found or people.meet(conn, "test", name, services._now())
+        sent(conn, contact, key, services._now())
+    return contact, key
+
+
+async def test_what_a_person_sent_goes_with_them_at_once(service: Service) -> None:
+    contact, key = await upload(service, b"mine")
+    _, shared = await upload(service, b"ours")
+    await upload(service, b"ours", "another")
+    assert await service.delete_blobs() == 0
+    with writing(service.engine) as conn:
+        erasure.forget_contact(conn, contact, services._now())
+    assert await service.delete_blobs() == 1
+    assert list(service.blobs.keys()) == [shared]
+    assert service.blobs.get(key) is None
+    assert due(service) == []
+
+
+async def test_a_store_that_is_away_is_asked_again(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    contact, key = await upload(service, b"mine")
+    with writing(service.engine) as conn:
+        evidence.forget_uploads(conn, contact, services._now())
+
+    def away(*_: object) -> None:
+        raise StoreAway("EIO")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(type(service.blobs), "remove", away)
+        assert await service.delete_blobs() == 0
+    assert due(service) == [key]
+    assert await service.delete_blobs() == 0  # not before its time
+    monkeypatch.setattr(services, "_now", lambda now=services._now: now() + deletions.CLAIM)
+    assert await service.delete_blobs() == 1
+    assert service.blobs.get(key) is None
+
+
+async def test_bytes_wait_until_their_deletion_has_ended(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    contact, key = await upload(service, b"mine")
+    with writing(service.engine) as conn:
+        evidence.forget_uploads(conn, contact, services._now())
+        assert evidence.claim_deletions(conn, services._now()) == [key]
+    monkeypatch.setattr(services, "BETWEEN_HOLDS", (0.01, 0.01))
+    with pytest.raises(StoreAway):
+        await service.keep_blob(b"mine")
+    service.blobs.remove([key])
+    with writing(service.engine) as conn:
+        deletions.settle(conn, [key])
+    assert await service.keep_blob(b"mine") == key
+    assert service.blobs.get(key) == b"mine"
+
+
+async def test_a_sweep_hands_over_what_a_crash_left(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, kept = await upload(service, b"referred to")
+    orphan, fresh = service.blobs.put(b"orphan"), service.blobs.put(b"fresh")
+    root = service.parts.blobs
+    assert isinstance(root, Path)
+    for key in (kept, orphan):
+        os.utime(root / key[:2] / key[2:], (time.time() - 7200,) * 2)
+    await service.tidy()
+    assert due(service) == [orphan]
+    assert await service.delete_blobs() == 1
+    assert sorted(service.blobs.keys()) == sorted([kept, fresh])
+
+
+async def test_a_bucket_is_swept_once_a_day(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with s3_server() as s3:
+        place: Bucket = s3.bucket()
+        service = Service(Parts(url, place, Rules(), Keep()))
+        monkeypatch.setattr(services, "SWEEP_AGE", 0.0)
+        keys = {service.blobs.put(bytes([n])) for n in range(3)}
+        await asyncio.sleep(1.1)  # S3 tells whole seconds
+        await service.tidy()
+        assert set(due(service)) == keys
+        assert await service.delete_blobs() == 3
+        assert list(service.blobs.keys()) == []
+        service.blobs.put(b"another")
+        await asyncio.sleep(1.1)
+        await service.tidy()
+        assert due(service) == []
+        await service.stop()
