@@ -52,7 +52,9 @@ class Dossier(OnDossier):
 
 @state
 class Choosing(OnDossier):
-    """Which question to open."""
+    """Which question to open. *decided*: the dossier is for reading only."""
+
+    decided: bool = False
 
 
 @state
@@ -627,7 +629,7 @@ def _take_card(turn: Turn, state: OnDossier, view: Opened, act: Act) -> Next:
         case Pressed("read"):
             return Next(at(state, _reader(view), indicator=view.sheet.criteria.indicators[0].id))
         case Pressed("choose"):
-            return Next(at(state, Choosing))
+            return Next(at(state, Choosing, decided=view.reading))
         case Pressed("following"):
             return open_next(turn, view.sheet.row)
         case Pressed("back"):
