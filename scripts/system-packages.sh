@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the tests need beside Python: Chromium, a font with every Vietnamese letter, PostgreSQL.
+# What the tests need beside Python: Chromium, a font with every Vietnamese letter, PostgreSQL, nginx.
 # Root on Debian gets what is missing; anyone else is told its name. No PostgreSQL cluster is made or started:
 # the tests start a server of their own (tests/support/postgres.py).
 set -euo pipefail
@@ -25,10 +25,15 @@ has_postgres() {
     return 1
 }
 
+has_nginx() {
+    [ -x /usr/sbin/nginx ] || command -v nginx >/dev/null
+}
+
 missing=()
 has_chromium || missing+=(chromium)
 has_fonts || missing+=(fonts-noto-core)
 has_postgres || missing+=(postgresql)
+has_nginx || missing+=(nginx-light)
 [ ${#missing[@]} = 0 ] && exit 0
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
@@ -48,5 +53,12 @@ if [[ " ${missing[*]} " == *" postgresql "* ]]; then
     conf=/etc/postgresql-common/createcluster.conf
     sed -ri 's/^#?\s*create_main_cluster\s*=.*/create_main_cluster = false/' "$conf"
     grep -q '^create_main_cluster = false' "$conf" || echo 'create_main_cluster = false' >>"$conf"
+fi
+# Debian starts a server that it installs, unless this file says no; the tests start one of their own.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
 fi
 apt install --no-install-recommends "${missing[@]}"

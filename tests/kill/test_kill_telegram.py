@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -141,7 +142,15 @@ async def test_what_telegram_was_told_is_taken_is_there_once_and_nobody_is_stuck
         print("the server's last words:", *server.output().splitlines()[-60:], sep="\n")  # shown when the test fails
 
 
-async def settled(story: Story) -> None:
+class Told(Protocol):
+    """A run that can be looked at: the stand-in, its bots, when each server (but the first) was started."""
+
+    api: BotApi
+    bots: list[FakeBot]
+    starts: list[float]
+
+
+async def settled(story: Told) -> None:
     """Wait until Telegram has nothing more to deliver."""
     until = time.monotonic() + 30
     while any(bot.updates for bot in story.bots):
@@ -149,7 +158,7 @@ async def settled(story: Story) -> None:
         await asyncio.sleep(0.05)
 
 
-def repeats(story: Story) -> Counter[tuple[str, int]]:
+def repeats(story: Told) -> Counter[tuple[str, int]]:
     """How many messages each chat got once more, by chat and start of the server.
 
     A message is one that has the same text and buttons, with the screen's number on them, as an earlier one of its

@@ -73,6 +73,7 @@ class Server:
     forked: bool = False
     postgres: str = ""
     roles: str = ""
+    _starts: int = 0
 
     @classmethod
     def on(cls, seeded: Path | str, folder: Path, environment: dict[str, str] | None = None) -> Server:
@@ -91,7 +92,7 @@ class Server:
 
     @property
     def blobs(self) -> Path:
-        return self.folder / "evidence"
+        return Path(self.environment.get("HOCTAP_STORAGE__BLOBS", self.folder / "evidence"))
 
     @property
     def url(self) -> str:
@@ -118,24 +119,32 @@ class Server:
             "HOCTAP_WEB__PORT": str(self.port),
             **self.environment,
         }
+        command = ["run", "--role", self.roles] if self.roles else ["run"]
+        self._starts += 1
         if self.forked:
-            self.process = Forked(self.folder, environment)
+            self.process = Forked(self.folder, environment, command)
             return
         with (self.folder / "output").open("ab") as output:
             self.process = subprocess.Popen(
-                [Path(sys.executable).with_name("hoctap"), "run"],
+                [Path(sys.executable).with_name("hoctap"), *command],
                 cwd=self.folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # a group of its own, to be killed with its workers
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
 
     async def ready(self) -> None:
         """Wait until it answers. Raises ``RuntimeError`` with its last words when it ends or takes too long."""
         until = time.monotonic() + READY_WITHIN
+        if self.roles and "web" not in self.roles:  # nobody can ask it: it says when it is at work
+            while self.output().count("at work:") < self._starts:
+                if self.process is None or self.process.poll() is not None or time.monotonic() > until:
+                    raise RuntimeError(f"the server does not work:\n{self.output()[-3000:]}")
+                await asyncio.sleep(0.02)
+            return
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN)) as session:
             while True:
                 if self.process is None or self.process.poll() is not None or time.monotonic() > until:
@@ -177,8 +186,8 @@ _FORKS.set_forkserver_preload(["tests.support.imported"])
 class Forked:
     """``hoctap run`` in a process forked from one that has imported it; as much of ``Popen`` as is needed here."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        self._process = _FORKS.Process(target=_run, args=(folder, environment))
+    def __init__(self, folder: Path, environment: dict[str, str], command: list[str]) -> None:
+        self._process = _FORKS.Process(target=_run, args=(folder, environment, command))
         self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
@@ -198,10 +207,10 @@ class Forked:
         os.kill(self.pid, number)
 
 
-def _run(folder: Path, environment: dict[str, str]) -> None:
+def _run(folder: Path, environment: dict[str, str], command: list[str]) -> None:
     """Become ``hoctap run``."""
     os.setsid()  # a group of its own, to be killed with its workers
-    _die_with_parent()
+    die_with_parent()
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
@@ -210,9 +219,9 @@ def _run(folder: Path, environment: dict[str, str]) -> None:
     os.dup2(output, 2)
     from bot.cli import main
 
-    raise SystemExit(main(["run"]))
+    raise SystemExit(main(command))
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """A killed test run (SIGKILL runs no clean-up) must not leave its server behind."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
