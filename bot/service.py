@@ -372,7 +372,11 @@ class Service:
             return None
         for look in looks:  # committed before a byte goes out
             await self.turns.run(partial(_note_look, look=look, now=_now()))
-        return await asyncio.to_thread(self._readable, key, small)
+        try:
+            return await asyncio.to_thread(self._readable, key, small)
+        except StoreAway as away:  # the page shows a gap, and asks again when it is loaded anew
+            log.warning("a picture cannot be shown now (%s)", away.reason)
+            return None
 
     def _readable(self, key: str, small: bool) -> bytes | None:
         with reading(self.engine) as conn:
