@@ -1,4 +1,4 @@
-"""``hoctap privacy``, ``audit``, ``retention``: what an operator and an officer get to see, and never a name too many."""
+"""``hoctap privacy``, ``audit``, ``retention``: what an operator and an officer get to see; never a name too many."""
 
 from __future__ import annotations
 
