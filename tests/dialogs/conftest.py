@@ -40,7 +40,13 @@ def seeded_postgres(postgres: Server) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["full", "plain", pytest.param("full on postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(
+    params=[
+        "full",
+        pytest.param("plain", marks=pytest.mark.slow),  # in the quick lane once is enough
+        pytest.param("full on postgres", marks=pytest.mark.postgres),
+    ]
+)
 def ground(request: pytest.FixtureRequest) -> str:
     """What the channel can, and which database: every dialog is played on each."""
     return str(request.param)

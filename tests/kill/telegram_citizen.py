@@ -183,7 +183,8 @@ class Citizen:
         mark = Mark(kind, tuple(updates), number, indicator, choice)
 
         async def again() -> tuple[int, ...]:
-            return tuple(await self.phone.presses(choice, screen)) if screen.keyboard else ()
+            there = any(button.data.endswith(f":{choice}") for row in screen.keyboard for button in row)
+            return tuple(await self.phone.presses(choice, screen)) if there else ()
 
         await self._answered(mark, again=again)
 
