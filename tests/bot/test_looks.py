@@ -1,4 +1,4 @@
-"""An officer's browser gets a picture only once the look is in the trail; the citizen's own looks are nobody's matter."""
+"""An officer's browser gets a picture only once the look is in the trail; a citizen's own looks are nobody's matter."""
 
 from __future__ import annotations
 
