@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import multiprocessing
 import os
@@ -175,8 +176,9 @@ class Server:
 def _kill_group(pid: int) -> None:
     try:
         os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:  # forked a moment ago, it has no group of its own yet
-        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:  # forked a moment ago, it has no group of its own yet; or it has ended by itself
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 _FORKS = multiprocessing.get_context("forkserver")
