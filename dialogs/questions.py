@@ -639,7 +639,7 @@ def _add_pictures(turn: Turn, sheet: Sheet, indicator: Indicator, sent: Sent) ->
     kind = picture_kind(indicator)
     if kind is None:
         raise Refused("evidence_no_pictures", n=answering.position(sheet.criteria, indicator.id))
-    left = 0
+    left, over = 0, ""
     chat = turn.chat
     pictures: list[tuple[str | None, evidence.Held | None]] = [(key, None) for key in sent.uploads]
     for file in sent.files:
@@ -662,12 +662,14 @@ def _add_pictures(turn: Turn, sheet: Sheet, indicator: Indicator, sent: Sent) ->
         except Refused as refused:
             if refused.code not in FULL or left + 1 == len(pictures):
                 raise
-            left += 1  # an album too large keeps its first pictures
+            left, over = left + 1, refused.code  # an album too large keeps its first pictures
     if sent.album:
         albums.land(turn.conn, chat.contact_id, sent.album, sheet.row.id, indicator.id, turn.now)
     pieces = answering.changed(turn, sheet.row).evidence.get(indicator.id, ())
     count = sum(piece.kind in evidence.PICTURE_KINDS for piece in pieces)
-    return count, _("evidence.kept_first", most=number(count), left=number(left)) if left else ""
+    if over == "evidence_full":
+        return count, _("evidence.kept_first", most=number(count), left=number(left))
+    return count, _("evidence.kept_some", left=number(left)) if left else ""
 
 
 _LINK = re.compile(r"https?://[^\s<>\"]{4,500}")

@@ -4,11 +4,12 @@ not."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from dialogs import answering, arriving, questions
-from dialogs.model import Pressed, Sent, decode_screen
+from dialogs.model import FileRef, Pressed, Sent, decode_screen
 from dialogs.states import decode_state
 from storage import assessments, conversations, evidence, outbox, people
 from storage.assessments import AssessmentRow
@@ -354,3 +355,61 @@ def test_proving_is_refused_where_the_dossier_is_not_open(world: World) -> None:
         assert not isinstance(decode_state(chat.state), questions.Evidencing)
     with pytest.raises(Refused, match="assessment_state"), world.write() as conn:
         assessments.hand_in(conn, row_of(world).id, "person:1", world.now)
+
+
+def pages(name: str, count: int = 3) -> list[evidence.Picture]:
+    return [
+        evidence.Picture(content(f"{name}-{n}"), f"pdf {name}", 1810, 2560, 200_000, page=n, pages=count)
+        for n in range(1, count + 1)
+    ]
+
+
+def comes(world: World, *found: evidence.Picture) -> None:
+    (arrival,) = world.on_their_way()
+    with world.write() as conn:
+        arriving.arrived(conn, arrival.id, found, world.rules, world.now)
+
+
+def test_a_paper_of_three_pages_is_three_pictures_of_its_sender(world: World) -> None:
+    citizen = started(world).presses("kha").presses("tot").sends_files("a", caption="Giấy chứng nhận")
+    comes(world, *pages("a"))
+    assert pieces_of(world) == [("A2", "given", content(f"a-{n}")) for n in (1, 2, 3)]
+    assert citizen.hears() == []
+    citizen.opens().presses("back").presses("evidence").sees("3 ảnh")
+    assert {each.key for each in citizen.screen.pictures} == {content(f"a-{n}") for n in (1, 2, 3)}
+    with world.read() as conn:
+        chat = conversations.peek(conn, citizen.account, citizen.address)
+        assert chat is not None
+        assert all(evidence.owns_upload(conn, chat.contact_id, each.key) for each in pages("a"))
+        assert evidence.of_file(conn, chat.contact_id, "pdf a") == tuple(pages("a"))
+
+
+def test_pages_that_find_no_room_are_told(world: World) -> None:
+    citizen = started(world).presses("kha").presses("tot")
+    for n in range(evidence.MOST_PICTURES - 1):
+        citizen.sends_files(f"p{n}")
+    world.fetches()
+    citizen.sends_files("a")
+    comes(world, *pages("a"))
+    assert len(pieces_of(world)) == evidence.MOST_PICTURES
+    (notice,) = citizen.hears()
+    assert "đã đủ 8 ảnh nên tôi không giữ 2 trang sau" in notice.text
+    citizen.does(Pressed(notice.choices[0].id)).sees("Minh chứng cho câu 2")
+
+
+def test_what_goes_beyond_the_quota_is_refused_kindly_and_the_rest_is_kept(world: World) -> None:
+    world.rules = replace(world.rules, quota=evidence.Quota(pictures_per_season=2, bytes_per_day=10**9))
+    citizen = started(world).presses("kha").presses("tot").sends_files("a", "b").sees("câu 2 hiện có 2 ảnh")
+    citizen.sends_files("c").sees("Hồ sơ của ông/bà đã có 2 ảnh")
+    world.rules = replace(world.rules, quota=evidence.Quota(pictures_per_season=9, bytes_per_day=10))
+    citizen.sends_files("e").sees("Hôm nay ông/bà đã gửi nhiều ảnh rồi")
+    citizen.presses("kha").sees("Minh chứng cho câu 3")
+    assert len(pieces_of(world)) == 2
+
+
+def test_of_an_album_beyond_the_quota_the_first_pictures_are_kept(world: World) -> None:
+    world.rules = replace(world.rules, quota=evidence.Quota(pictures_per_season=2, bytes_per_day=10**9))
+    citizen = started(world).presses("kha").presses("tot")
+    files = tuple(FileRef(f"ref-{name}", name, 1000) for name in "abc")
+    citizen.does(Sent((), "", files)).sees("Ông/bà đã gửi nhiều ảnh rồi: 1 ảnh sau chưa nhận", "Đã nhận 2 ảnh")
+    assert len(pieces_of(world)) == 2

@@ -748,3 +748,24 @@ def test_any_way_through_the_desk_holds(world: World, seed: int) -> None:
         assert len(chat.screen.text) <= 2000
         world.passes(seconds=chance.choice([1, 20, 90]))
     world.recounted()
+
+
+def test_an_officer_is_told_of_a_picture_that_lies_in_another_dossier(world: World) -> None:
+    officer = world.officer()
+    codes_of = [proved_by(world, name) for name in ("own.jpg", "lent.jpg", "lent.jpg")]
+    officer.types(codes_of[0]).sees(codes_of[0]).sees_not("hồ sơ khác")
+    for code in codes_of[1:]:
+        officer.types(code).sees("Câu 2: có ảnh đã nằm trong hồ sơ khác của đợt này")
+
+
+def proved_by(world: World, name: str) -> str:
+    """A dossier handed in whose second question is proved by this picture; its code."""
+    citizen = world.citizen().joins().presses("start").presses("kha").presses("tot").sends(name)
+    for _n in range(8):
+        citizen.presses("kha")
+        if citizen.screen.title.startswith("Minh chứng"):
+            citizen.types("Tôi đã dự lớp tập huấn ngày 12/9")
+    citizen.presses("hand_in").presses("submit")
+    with world.read() as conn:
+        found: str = assessments.listing(conn)[-1].code
+    return found
