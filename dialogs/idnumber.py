@@ -67,8 +67,16 @@ def shield(incoming: Incoming, asked: object) -> Shielded:
         # Before and behind: cleaning cuts a text, and takes away what nobody sees between two digits.
         first = hide(said)
         hidden = hide(first.text if isinstance(incoming.act, Opened) else clean(first.text))
-    field = {Typed: "text", Opened: "payload", Pressed: "choice", Sent: "caption"}[type(incoming.act)]
-    act = replace(incoming.act, **{field: hidden.text})
+    act: Act
+    match incoming.act:
+        case Typed():
+            act = Typed(hidden.text)
+        case Opened():
+            act = Opened(hidden.text)
+        case Pressed():
+            act = Pressed(hidden.text)
+        case Sent() as sent:
+            act = replace(sent, caption=hidden.text)
     numbers = tuple(dict.fromkeys((*first.numbers, *hidden.numbers)))
     return Shielded(replace(incoming, act=act), numbers, bool(numbers) or incoming.secret)
 

@@ -142,6 +142,7 @@ def _turn(conn: Connection, chat: Chat, incoming: Incoming, rules: Rules) -> tup
         incoming.at,
         rules,
         incoming.capabilities,
+        network=incoming.network,
         message=incoming.message,
         numbers=shielded.numbers,
         hidden=shielded.hidden,
