@@ -528,8 +528,8 @@ def _show_data(view: View) -> Screen:
     fields = [field for field in FIELDS if field != "subject_group" or not view.decided]
     choices = [Choice(f"correct:{field}", _(f"mydata.correct.{field}")) for field in fields]
     if _has_id_number(view):
-        key = "mydata.correct.id_number" if view.id_number else "mydata.give.id_number"
-        choices.append(Choice("id_number", _(key)))
+        label = _("mydata.correct.id_number") if view.id_number else _("mydata.give.id_number")
+        choices.append(Choice("id_number", label))
     if view.decided:
         choices.append(Choice("ask_group", _("mydata.ask.subject_group")))
     choices.append(Choice("export", _("mydata.export")))
