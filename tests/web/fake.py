@@ -36,6 +36,7 @@ class Memory:
     repeats: int = 0
     turn: int = 0
     joined: bool = True
+    full: bool = False
     pictures: dict[tuple[str, str], StoredPicture] = field(default_factory=dict)
     forgotten: list[str] = field(default_factory=list)
     queues: dict[str, list[asyncio.Queue[HistoryLine]]] = field(default_factory=dict)
@@ -111,6 +112,8 @@ class Memory:
         found = await asyncio.to_thread(receive, data)
         if not self.joined:
             raise PictureRefused("not_yet")
+        if self.full:
+            raise PictureRefused("store_full")
         self.pictures.update({(address, each.key): each for each in found})
         return tuple(Picture(each.key, each.source_hash, each.width, each.height, len(each.data)) for each in found)
 

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from bot.channels.web import Seat
 from dialogs.model import Choice, Pressed, Screen, Sent, Typed, encode_screen
+from tests.support import papers
 from tests.web.conftest import served
 from tests.web.fake import HONG_GAI, Memory, numbered
 from tests.web.story import play
@@ -117,6 +118,51 @@ def test_from_the_qr_to_the_overview_with_photos(browser: Browser, tmp_path: Pat
         with page.expect_download() as download:
             page.get_by_role("button", name="du-lieu.json").click()
         assert Path(download.value.path()).read_text() == '{"ten": "Lê"}'
+
+
+def test_papers_and_what_the_browser_cannot_draw_are_shown_as_the_server_made_them(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with chatting(browser) as chat:
+        page, memory = chat.page, chat.memory
+        to_question(page, chat.address)
+        page.get_by_role("button", name="4 đến 5 buổi").click()
+        files = {"giay.pdf": papers.pdf(3, picture=papers.certificate(900))}
+        files["IMG_1.HEIC"] = papers.encoded(papers.certificate(900, "Trần Thị Hoa"), "HEIF")
+        for name, data in files.items():
+            (tmp_path / name).write_bytes(data)
+        page.set_input_files("#file", [str(tmp_path / name) for name in files])
+        expect(page.locator("#tray-list li[data-state=done]")).to_have_count(2)
+        for n in range(2):
+            drawn = page.locator("#tray-list img").nth(n)
+            expect(drawn).to_be_visible()
+            page.wait_for_function("image => image.complete && image.naturalWidth === 480", arg=drawn.element_handle())
+        chat.shot("tray-papers")
+        page.locator("#send").click()
+        expect(page.locator("#log")).to_contain_text("Đã nhận 4 ảnh")
+        (sent,) = [incoming.act for incoming in memory.taken if isinstance(incoming.act, Sent)]
+        assert len(set(sent.uploads)) == 4
+        assert {key for _, key in memory.pictures} == set(sent.uploads)
+
+
+def test_a_file_that_is_never_taken_holds_nothing_up(browser: Browser, tmp_path: Path) -> None:
+    with chatting(browser) as chat:
+        page, memory = chat.page, chat.memory
+        to_question(page, chat.address)
+        page.get_by_role("button", name="4 đến 5 buổi").click()
+        large = tmp_path / "large.pdf"
+        with large.open("wb") as file:
+            file.truncate(20 * 1024 * 1024 + 1)
+        page.set_input_files("#file", [str(large)])
+        expect(page.locator("#tray-word")).to_contain_text("20 MB")
+        expect(page.locator("#tray-list li")).to_have_count(0)
+        memory.full = True
+        page.set_input_files("#file", [photo(tmp_path, "a.jpg")])
+        expect(page.locator("#tray-word")).to_contain_text("Hiện chưa nhận được ảnh. Xin cứ trả lời tiếp")
+        chat.complaints.clear()  # Chromium's own line of a status above 399
+        page.get_by_role("button", name="Xong, câu tiếp theo").click()
+        expect(page.locator("#dock")).to_contain_text("Nộp phiếu")
+        assert not memory.pictures
 
 
 def test_what_was_done_without_a_network_is_kept_and_sent_once(browser: Browser, tmp_path: Path) -> None:

@@ -341,6 +341,7 @@ def test_what_is_bare() -> None:
 def test_small_print_stays_legible() -> None:
     """A photo of 12 Mpx of an A4 page: its QR of 15 mm is read, and its print of 7 points keeps its contrast."""
     import zxingcpp
+
     whole = certificate(4000)
     stored = receive(encoded(whole, quality=92))
     (code,) = zxingcpp.read_barcodes(opened(stored.data))

@@ -17,6 +17,7 @@ from PIL import Image
 from bot.channels.web import STATIC, Seat, address_of, chrome, packaged
 from dialogs.model import Opened, Pressed, Sent, Typed
 from locales import Voice, speaking
+from tests.support import papers
 from tests.web.conftest import Client
 from tests.web.fake import HONG_GAI, HOSTILE, Memory
 
@@ -380,6 +381,23 @@ async def test_a_photo_goes_in_and_only_its_owner_gets_it_back(start: Start, mem
     assert (await stranger.get(f"/chat/picture/{stored['key']}")).status == 404
     await open_chat(stranger)
     assert (await stranger.get(f"/chat/picture/{stored['key']}?w=480")).status == 404
+
+
+async def test_a_paper_of_several_pages_has_several_keys(start: Start, memory: Memory) -> None:
+    client = await start(memory)
+    await open_chat(client)
+    said = await (await client.post("/chat/upload", data=papers.pdf(4), headers=origin(client))).json()
+    assert said["keys"][0] == said["key"] and len(set(said["keys"])) == 3
+    assert {key for _, key in memory.pictures} == set(said["keys"])
+
+
+async def test_a_full_store_is_told_apart_from_a_busy_one(start: Start, memory: Memory) -> None:
+    client = await start(memory)
+    await open_chat(client)
+    memory.full = True
+    answer = await client.post("/chat/upload", data=jpeg(), headers=origin(client))
+    assert answer.status == 507  # which the page does not try again
+    assert "Xin cứ trả lời tiếp" in (await answer.json())["sentence"]
 
 
 async def test_a_photo_is_cut_off_while_it_is_read(start: Start, memory: Memory, monkeypatch: Any) -> None:
