@@ -199,7 +199,8 @@ def _take(turn: Turn, incoming: Incoming) -> Taken:
 
 def _take_act(turn: Turn, incoming: Incoming, act: Act) -> Taken:
     asked = _state(turn.chat)
-    wide = _guarded(turn, asked, lambda: _anywhere(turn, asked, act))
+    of_screen = isinstance(act, Pressed) and not act.choice.startswith(GO)  # nothing to guard: most acts are such
+    wide = None if of_screen else _guarded(turn, asked, lambda: _anywhere(turn, asked, act))
     state = asked
     if wide is None:
         state, view, now = _looked_at(turn, asked)

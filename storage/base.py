@@ -95,7 +95,8 @@ def refusable(conn: Connection) -> Iterator[None]:
         cursor.execute("ROLLBACK TO SAVEPOINT act")
         cursor.execute("RELEASE SAVEPOINT act")
         raise
-    cursor.execute("RELEASE SAVEPOINT act")
+    if conn.dialect.name == "sqlite":  # elsewhere it costs a round trip, and COMMIT releases it all the same
+        cursor.execute("RELEASE SAVEPOINT act")
     cursor.close()
 
 

@@ -8,14 +8,17 @@ COMMIT only.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import queue
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -49,7 +52,13 @@ def open_engine(url: str, *, pool: int = 8) -> Engine:
         return _open_sqlite(given)
     if given.drivername == "postgresql":
         given = given.set(drivername="postgresql+psycopg")
-    return sa.create_engine(given, pool_size=pool, max_overflow=pool, pool_pre_ping=True, future=True)
+    engine = sa.create_engine(given, pool_size=pool, max_overflow=pool, pool_pre_ping=True, future=True)
+
+    @sa.event.listens_for(engine, "connect")
+    def _keep_prepared(connection: psycopg.Connection[Any], _record: Any) -> None:
+        connection.prepared_max = 512  # of psycopg's own hundred each would push out another
+
+    return engine
 
 
 def _open_sqlite(url: sa.URL) -> Engine:
@@ -133,6 +142,8 @@ class _Waiting(Generic[T]):
     result: T | None = None
     error: BaseException | None = None
     attempts: int = field(default=0)
+    # What is logged in the writer's thread tells whose event it is about, as what is logged by whoever asked.
+    context: contextvars.Context = field(default_factory=contextvars.copy_context)
 
 
 class Turns:
@@ -140,13 +151,17 @@ class Turns:
 
     ``run(job)`` awaits ``job(connection)``. A job that raises is rolled back alone; then ``rescue(connection, error)``,
     where given, writes what remains to be said of it, in the same commit. Passing trouble is retried, at last raised as
-    :class:`TransientFailure`.
+    :class:`TransientFailure`. Both see the caller's context variables.
+
+    ``batches``: how many commits of SQLite's one writer held so many turns. ``retries``: turns taken once more.
     """
 
     def __init__(self, engine: Engine, *, threads: int = 4) -> None:
         self.engine = engine
         self._queue: queue.SimpleQueue[_Waiting[Any] | None] = queue.SimpleQueue()
         self._closed = False
+        self.batches: Counter[int] = Counter()
+        self.retries = 0
         one_writer = engine.dialect.name == "sqlite"
         work = self._write_batches if one_writer else self._write_singly
         self._threads = [
@@ -165,6 +180,16 @@ class Turns:
         future: asyncio.Future[T] = loop.create_future()
         self._queue.put(_Waiting(job, rescue, future, loop))
         return await future
+
+    @property
+    def waiting(self) -> int:
+        """How many turns wait for a thread, about."""
+        return self._queue.qsize()
+
+    @property
+    def alive(self) -> bool:
+        """Are there threads that take turns?"""
+        return not self._closed and all(thread.is_alive() for thread in self._threads)
 
     def close(self) -> None:
         """End after every turn that waits has been taken."""
@@ -216,6 +241,7 @@ class Turns:
                 return
             self._retry_or_fail(batch[0], error, self._take_batch)
             return
+        self.batches[len(batch)] += 1
         _settle(batch)
 
     def _take_in_savepoint(self, conn: Connection, waiting: _Waiting[Any]) -> None:
@@ -223,7 +249,7 @@ class Turns:
         cursor = conn.connection.dbapi_connection.cursor()  # type: ignore[union-attr]
         cursor.execute("SAVEPOINT turn")
         try:
-            waiting.result = waiting.job(conn)
+            waiting.result = waiting.context.run(waiting.job, conn)
         except Exception as error:
             self._check_alive(conn, error)
             if is_transient(error):
@@ -233,12 +259,13 @@ class Turns:
                 waiting.error = error
             else:
                 try:
-                    waiting.result = waiting.rescue(conn, error)
+                    waiting.result = waiting.context.run(waiting.rescue, conn, error)
                 except Exception as second:
                     self._check_alive(conn, second)
                     if is_transient(second):
                         raise
-                    log.error("the rescue of a turn failed: %s", events.traced(second))  # never what people said
+                    told = events.traced(second)  # never what people said
+                    waiting.context.run(log.error, "the rescue of a turn failed: %s", told)
                     cursor.execute("ROLLBACK TO turn")
                     waiting.error = second
         self._check_alive(conn, None)
@@ -255,26 +282,28 @@ class Turns:
     # -------------------------------------------------------------------------------- PostgreSQL: a transaction each
 
     def _write_singly(self) -> None:
+        kept = _Kept(self.engine)
         while True:
             waiting = self._queue.get()
             if waiting is None:
+                kept.close()
                 return
-            self._take_singly([waiting])
+            self._take_singly(kept, [waiting])
 
-    def _take_singly(self, batch: list[_Waiting[Any]]) -> None:
+    def _take_singly(self, kept: _Kept, batch: list[_Waiting[Any]]) -> None:
         (waiting,) = batch
         waiting.result = waiting.error = None
         try:
             try:
-                with self.engine.begin() as conn:
-                    waiting.result = waiting.job(conn)
+                with kept.begin() as conn:
+                    waiting.result = waiting.context.run(waiting.job, conn)
             except Exception as error:
                 if waiting.rescue is None or _may_pass(error, waiting.attempts):
                     raise
-                with self.engine.begin() as conn:
-                    waiting.result = waiting.rescue(conn, error)
+                with kept.begin() as conn:
+                    waiting.result = waiting.context.run(waiting.rescue, conn, error)
         except Exception as error:  # noqa: BLE001 - handed to the caller
-            self._retry_or_fail(waiting, error, self._take_singly)
+            self._retry_or_fail(waiting, error, partial(self._take_singly, kept))
             return
         _settle(batch)
 
@@ -286,6 +315,7 @@ class Turns:
             _settle([waiting])
             return
         waiting.attempts += 1
+        self.retries += 1
         if waiting.attempts >= ATTEMPTS:
             failure = TransientFailure("the database could not take the turn")
             failure.__cause__ = error
@@ -294,6 +324,35 @@ class Turns:
             return
         time.sleep(0.02 * 2**waiting.attempts)
         again([waiting])
+
+
+class _Kept:
+    """One thread's connection, kept from turn to turn: asking the pool each time costs a look at whether the server
+    still answers, a round trip of the twenty that a turn makes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._conn: Connection | None = None
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A transaction. After trouble the connection is given back, and the pool looks at it before the next turn."""
+        if self._conn is None:
+            self._conn = self._engine.connect()
+        try:
+            with self._conn.begin():
+                yield self._conn
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._conn is not None:
+            conn, self._conn = self._conn, None
+            raw: Any = conn.connection.dbapi_connection if not conn.invalidated else None
+            if raw is not None and raw.closed:  # statements run on the driver's own cursor: the pool does not know
+                conn.invalidate()
+            conn.close()
 
 
 def _may_pass(error: BaseException, attempts: int) -> bool:

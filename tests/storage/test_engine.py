@@ -226,6 +226,34 @@ async def test_a_deadlock_is_tried_again(postgres_database: str) -> None:
     engine.dispose()
 
 
+async def test_a_connection_that_the_server_ended_between_two_turns_is_replaced(postgres_database: str) -> None:
+    engine = open_engine(postgres_database)
+    turns = Turns(engine, threads=1)
+    ask = "select pg_backend_pid()"
+    try:
+        first = await turns.run(lambda conn: conn.exec_driver_sql(ask).scalar())
+        assert await turns.run(lambda conn: conn.exec_driver_sql(ask).scalar()) == first  # kept
+        with writing(engine) as conn:
+            assert conn.exec_driver_sql(f"select pg_terminate_backend({first}, 5000)").scalar()
+        taken = 0
+
+        def on_the_driver(conn: Connection) -> int:
+            nonlocal taken
+            taken += 1
+            raw = conn.connection.dbapi_connection
+            assert raw is not None
+            cursor = raw.cursor()
+            cursor.execute(ask)
+            (pid,) = cursor.fetchone() or (0,)
+            return int(pid)
+
+        assert await turns.run(on_the_driver) != first
+        assert taken == 2
+    finally:
+        turns.close()
+        engine.dispose()
+
+
 async def test_a_long_reader_sees_one_moment_and_holds_nobody_up(engine: sa.Engine, database_url: str) -> None:
     readers = open_readers(database_url)
     go_on = threading.Event()
