@@ -25,6 +25,12 @@ _numbers = itertools.count()
 def database(folder: Path) -> str:
     """A database with all units and an open season; its URL."""
     url = f"sqlite:///{folder / 'bench.sqlite'}"
+    prepare(url)
+    return url
+
+
+def prepare(url: str) -> None:
+    """Put all units and an open season into an empty database."""
     engine = open_engine(url)
     migrate.upgrade(engine)
     with writing(engine) as conn:
@@ -32,8 +38,8 @@ def database(folder: Path) -> str:
         centre = units.by_code(conn, "VN")
         assert centre is not None
         seasons.set_windows(conn, centre.id, seasons.open_all_year(2026))
+        units.set_setting(conn, "VN", "joins_per_hour", 100_000, "bench", NOW)  # all of them at one moment
     engine.dispose()
-    return url
 
 
 class Citizen:

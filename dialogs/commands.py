@@ -154,7 +154,7 @@ def enter(turn: Turn, state: object, code: codes.Code) -> Next:
         case codes.UnitCode():
             return joining.scan(turn, code)
         case codes.InviteCode():
-            return inviting.arrive(turn, code)
+            return inviting.arrive(turn, state, code)
         case codes.ResumeCode():
             return joining.resume(turn, state, code)
         case codes.DossierCode():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dialogs import places
+from dialogs import guessing, places, refusals
 from dialogs.joining import checked_name
 from dialogs.model import Act, Choice, Pressed, Screen, Typed
 from dialogs.states import Next, Turn, state
 from dialogs.text import NAME_LIMIT
 from locales import _
 from storage import codes, officers, people
+from storage.base import Refused
 
 
 @state
@@ -37,10 +38,18 @@ class View:
     known: bool
 
 
-def arrive(turn: Turn, code: codes.InviteCode) -> Next:
-    """An invite was opened. A link back in is used at once; a new role is shown first. Raises ``Refused``
-    (invite_*)."""
-    found = officers.open_invite(turn.conn, codes.secret_hash(code), turn.now)
+def arrive(turn: Turn, state: object, code: codes.InviteCode) -> Next:
+    """An invite was opened. A link back in is used at once; a new role is shown first. A wrong one is counted. Raises
+    ``Refused`` (invite_used, invite_over)."""
+    shut = guessing.shut(turn)
+    if shut:
+        return Next(state, shut)
+    try:
+        found = officers.open_invite(turn.conn, codes.secret_hash(code), turn.now)
+    except Refused as refused:
+        if refused.code != "invite_wrong":
+            raise
+        return Next(state, guessing.missed(turn) or refusals.sentence(turn, refused))
     if found.unit_id is None:
         officers.accept(turn.conn, found, turn.chat.contact_id, None, turn.now)
         people.keep_contact(turn.conn, turn.chat.contact_id)

@@ -7,12 +7,24 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import criteria
-from dialogs import idnumber, notices, places
+from dialogs import guessing, idnumber, notices, places
 from dialogs.model import Act, Choice, Pressed, Screen, Sent, Typed
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, NAME_LIMIT, initial_form, one_line, phone
 from locales import FORMS, _, voice
-from storage import assessments, audit, codes, conversations, erasure, evidence, identity, outbox, people, units
+from storage import (
+    assessments,
+    attempts,
+    audit,
+    codes,
+    conversations,
+    erasure,
+    evidence,
+    identity,
+    outbox,
+    people,
+    units,
+)
 from storage.base import Refused
 from storage.units import Place, UnitRow
 
@@ -150,6 +162,7 @@ class View:
     until: str = ""
     speaker: str = ""
     id_number: str = "no"
+    joins_per_hour: int = 300
 
 
 # ------------------------------------------------------------------------------------------ ways in
@@ -250,6 +263,7 @@ def load(turn: Turn, state: object) -> View:
         year=year,
         until=f"31/12/{year + turn.rules.keep_years}",
         id_number=idnumber.policy(turn, unit),
+        joins_per_hour=settings.joins_per_hour,
     )
     match state:
         case ConfirmUnit(_, old) if old:
@@ -351,6 +365,8 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
     """One step of joining."""
     match state, act:
         case (ConfirmUnit(unit), Pressed("yes")):
+            if not attempts.room_to_join(turn.conn, unit, view.joins_per_hour, turn.now):
+                return Next(state, _("join.put_off"))
             return Next(AskConsent(unit))
         case ((ConfirmUnit() | ChooseSuccessor() | ChooseFound()), Pressed("no")):
             return Next(_somewhere(turn), _("join.other_unit"))
@@ -408,6 +424,11 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
         case (AskGroup(unit, name, year, number, _form, sealed), Pressed("back")):
             return Next(AskForm(unit, name, year, number, sealed))
         case (AskGroup(unit, name, year, number, form, sealed), Pressed(group)):
+            nth = _place(turn, view, group)
+            if not nth:  # every answer is kept: the last button is there to be pressed again
+                return Next(state, _("join.put_off"))
+            if nth == view.joins_per_hour:
+                notices.to_officers(turn.conn, turn.now, unit, "notice.joins_full", unit=view.place, most=nth)
             return _join(turn, unit, name, year, number, form, group, sealed)
     return Next(state, puzzled=True)
 
@@ -456,9 +477,15 @@ def _turned_away(turn: Turn, view: View) -> Next:
     return Next(_somewhere(turn), sentence, reread=True)
 
 
-def _join(turn: Turn, unit: int, name: str, year: int, number: str, form: str, group: str, sealed: str) -> Next:
+def _place(turn: Turn, view: View, group: str) -> int:
+    """The place among those who join the unit within the hour; 0: none is left. Raises ``Refused("group_unknown")``."""
     if group not in [each.id for each in places.current_criteria().subject_groups]:
         raise Refused("group_unknown")
+    assert view.unit is not None
+    return attempts.join(turn.conn, view.unit.id, view.joins_per_hour, turn.now)
+
+
+def _join(turn: Turn, unit: int, name: str, year: int, number: str, form: str, group: str, sealed: str) -> Next:
     conn = turn.conn
     person = people.join(
         conn,
@@ -490,6 +517,9 @@ def _join(turn: Turn, unit: int, name: str, year: int, number: str, form: str, g
 def resume(turn: Turn, state: object, code: codes.ResumeCode) -> Next:
     """A resume code came in: go on as its person, after a question where the chat is somebody else's now."""
     conn, contact, present = turn.conn, turn.chat.contact_id, turn.chat.person
+    shut = guessing.shut(turn)
+    if shut:
+        return Next(state, shut)
     if present is not None:
         with conversations.tried(conn):
             whose = people.resume(conn, code, contact, turn.now)
@@ -497,9 +527,24 @@ def resume(turn: Turn, state: object, code: codes.ResumeCode) -> Next:
             return Next(SwitchPerson(whose, _card(turn, whose)))
     found = people.resume(conn, code, contact, turn.now)
     if isinstance(found, str):
-        return Next(state, _(f"refused.{found}"))
+        return Next(state, _wrong_card(turn, code, found))
     conversations.speak_as(conn, contact, found)
     return Next(_somewhere(turn), _("turn.resumed"), reread=True)
+
+
+def _wrong_card(turn: Turn, code: codes.ResumeCode, why: str) -> str:
+    """The sentence for a resume code that opens nothing; a wrong one is counted, and who holds the card told when it is
+    locked."""
+    if why == "resume_locked":
+        return _("refused.resume_locked")
+    owner = people.card_owner(turn.conn, code.handle)
+    if why == "resume_shut" and owner is not None:
+        notices.to_person(turn.conn, turn.now, owner, _card_locked)
+    return guessing.missed(turn) or _("refused.resume_locked" if why == "resume_shut" else "refused.resume_wrong")
+
+
+def _card_locked() -> Screen:
+    return Screen(_("notice.resume_locked", tries=people.RESUME_TRIES), (Choice("go:hoso", _("standing.open")),))
 
 
 def _card(turn: Turn, person_id: int) -> str:

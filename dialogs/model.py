@@ -119,7 +119,8 @@ class Incoming:
     far as the channel can
     tell; ``None`` counts as the current one. ``at`` is the server's clock (UTC). ``message`` is the number of the
     person's own message where the channel could delete it (0: it could not); ``secret`` says that the message shows an
-    id number though the act does not carry its words.
+    id number though the act does not carry its words. ``network``: where it came from, if the channel knows; kept
+    nowhere but as a hash beside wrong secrets (:mod:`storage.attempts`).
     """
 
     account: str
@@ -131,6 +132,7 @@ class Incoming:
     capabilities: Capabilities = FULL
     message: int = 0
     secret: bool = False
+    network: str = field(default="", repr=False)
 
 
 def encode_incoming(incoming: Incoming) -> str:

@@ -13,7 +13,7 @@ from storage.base import Connection
 from storage.conversations import Reach
 
 # Sentences that the callers of to_officers name.
-KEYS = ("notice.moved_away", "notice.moved_here", "notice.withdrawn", "notice.mended")
+KEYS = ("notice.moved_away", "notice.moved_here", "notice.withdrawn", "notice.mended", "notice.joins_full")
 
 
 def to_person(

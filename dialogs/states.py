@@ -49,6 +49,7 @@ class Turn:
     rules: Rules
     capabilities: Capabilities
     memo: dict[tuple[str, int], Any] = field(default_factory=dict)
+    network: str = field(default="", repr=False)  # where the act came from, if the channel knows
     message: int = 0  # the person's own message, where the channel can delete it
     numbers: tuple[str, ...] = field(default=(), repr=False)  # secret: stated in this act, and kept nowhere as they are
     hidden: bool = False  # the act held a secret number, which what comes after the edge does not see

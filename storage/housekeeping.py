@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from storage import albums, conversations, erasure, events, evidence, jobs, outbox, people
+from storage import albums, attempts, conversations, erasure, events, evidence, jobs, outbox, people
 from storage.base import Connection
 
 
@@ -50,4 +50,5 @@ def tidy(conn: Connection, keep: Keep, now: datetime) -> bool:
     )
     albums.purge(conn, now - timedelta(hours=keep.albums_hours))
     jobs.purge(conn, now - timedelta(days=keep.outbox_days))
+    attempts.purge(conn, now - attempts.KEPT)
     return len(provisional) + len(unjoined) >= 200

@@ -6,6 +6,7 @@ Until consent a contact is *provisional*: an address and nothing else, gone afte
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,7 +18,7 @@ from storage.base import BigId, Connection, Prepared, UtcTime, table_of
 
 FORMS = ("ong_ba", "anh_chi", "ban")
 PROVISIONAL_LIFE = timedelta(hours=24)
-RESUME_TRIES = 5
+RESUME_TRIES = 10  # wrong secrets on one card, whoever tries; a contact has fewer (storage.attempts)
 RESUME_LOCK = timedelta(hours=1)
 
 
@@ -360,10 +361,17 @@ def resume_code_made(conn: Connection, person_id: int) -> datetime | None:
     return found
 
 
-def resume(conn: Connection, code: codes.ResumeCode, contact_id: int, now: datetime) -> int | str:
-    """Whom the code continues: the person id, now linked to the contact; or ``"resume_wrong"`` / ``"resume_locked"``.
+def card_owner(conn: Connection, handle: str) -> int | None:
+    """The person whose resume code begins with this handle."""
+    found: int | None = _HANDLE.value(conn, handle=handle)
+    return found
 
-    A wrong secret counts against the card: the fifth locks it for an hour. That is why this returns its refusal
+
+def resume(conn: Connection, code: codes.ResumeCode, contact_id: int, now: datetime) -> int | str:
+    """Whom the code continues: the person id, now linked to the contact; or ``"resume_wrong"``, ``"resume_locked"``
+    (not looked at), ``"resume_shut"`` (wrong, and the card is locked by it).
+
+    A wrong secret counts against the card: the tenth locks it for an hour. That is why this returns its refusal
     instead of raising: the count must be kept.
     """
     card = _CARD.first(conn, handle=code.handle)
@@ -371,12 +379,12 @@ def resume(conn: Connection, code: codes.ResumeCode, contact_id: int, now: datet
         return "resume_wrong"
     if card.locked_until is not None and card.locked_until > now:
         return "resume_locked"
-    if card.secret_hash != codes.secret_hash(code):
+    if not hmac.compare_digest(card.secret_hash, codes.secret_hash(code)):
         tries = card.wrong_tries + 1
         locked = tries >= RESUME_TRIES
         until = now + RESUME_LOCK if locked else None
         _COUNT_TRY.run(conn, handle=code.handle, tries=0 if locked else tries, until=until)
-        return "resume_locked" if locked else "resume_wrong"
+        return "resume_shut" if locked else "resume_wrong"
     _COUNT_TRY.run(conn, handle=code.handle, tries=0, until=None)
     if _LINKED.first(conn, contact=contact_id, person=card.person_id) is None:
         _INSERT_LINK.run(conn, contact=contact_id, person=card.person_id, now=now)

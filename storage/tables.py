@@ -5,6 +5,7 @@ from __future__ import annotations
 from storage import (
     albums,
     assessments,
+    attempts,
     audit,
     budgets,
     conversations,
@@ -34,5 +35,5 @@ __all__ = ["AGGREGATES", "metadata"]
 AGGREGATES = (
     units, seasons, people, officers, assessments, evidence, deletions, albums, reviews, conversations, shown, outbox,
     sent_files, jobs, events, counters, audit, identity, unsaid, inbox, budgets,
-    privacy, removed,
+    privacy, removed, attempts,
 )  # fmt: skip

@@ -161,7 +161,8 @@ class Successor:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The settings in force at a unit, its own or inherited. ``service_days``: working days until an answer;
-    ``id_number``: whether the personal id number is asked for (``no``, ``ask``, ``require``)."""
+    ``id_number``: whether the personal id number is asked for (``no``, ``ask``, ``require``);
+    ``joins_per_hour``: citizens who may join this very unit within an hour."""
 
     controller: str | None = None
     contact_name: str | None = None
@@ -169,6 +170,7 @@ class Settings:
     service_days: int | None = None
     min_age: int = 18
     id_number: str = "no"
+    joins_per_hour: int = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -647,14 +649,14 @@ _SETTINGS_ON = Prepared(
 )
 
 _TEXTS: Final = {"controller": 200, "contact_name": 120, "contact_phone": 24}  # longest, in characters
-_NUMBERS: Final = {"service_days": (1, 60), "min_age": (15, 100)}
+_NUMBERS: Final = {"service_days": (1, 60), "min_age": (15, 100), "joins_per_hour": (1, 100_000)}
 _CHOICES: Final = {"id_number": ("no", "ask", "require")}
 SETTING_KEYS: Final = (*_TEXTS, *_NUMBERS, *_CHOICES)
 
 
 def set_setting(conn: Connection, code: str, key: str, value: str | int | None, by: str, now: datetime) -> None:
     """Set ``controller``, ``contact_name``, ``contact_phone``, ``service_days`` (1 to 60), ``min_age`` (15 to 100)
-    or ``id_number`` (``no``, ``ask``, ``require``).
+    ``joins_per_hour`` (1 to 100,000) or ``id_number`` (``no``, ``ask``, ``require``).
 
     It holds for the unit and all below that have none of their own. ``None`` or an empty text takes the unit's own
     away, so that it inherits again. Refusals: ``unit_unknown`` (code), ``setting_unknown`` (key, keys),
@@ -688,7 +690,7 @@ def _checked(key: str, value: str | int | None) -> str | None:
         return None
     if key in _NUMBERS:
         low, high = _NUMBERS[key]
-        if not re.fullmatch("[0-9]{1,4}", text) or not low <= int(text) <= high:
+        if not re.fullmatch("[0-9]{1,6}", text) or not low <= int(text) <= high:
             raise Refused("setting_wrong", key=key, low=low, high=high)
         return str(int(text))
     if key in _CHOICES:

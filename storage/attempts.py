@@ -1,0 +1,150 @@
+"""Attempts (số lần thử) that must be counted across processes and restarts: wrong secrets, and how many join a unit.
+
+A count is kept for an hour from its first attempt, under a name that tells nobody who it is: contacts and networks go
+in as a hash. So it outlives the contact itself: forgetting a chat and beginning anew gives no fresh guesses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlmodel import Field, SQLModel
+
+from storage.base import Connection, Prepared, UtcTime, table_of
+
+SPAN = timedelta(hours=1)  # how long attempts add up, and how long a lock holds
+KEPT = timedelta(days=1)
+CONTACT_TRIES = 5  # wrong secrets of one contact, whatever they were meant for
+NETWORK_TRIES = 50  # of one network address, behind which a whole commune may be
+ACCOUNT_ALARM = 200  # of a whole channel account: the log says it; locking it would lock everybody out
+
+
+class Attempt(SQLModel, table=True):
+    """Attempts of one kind under one name since ``since``; ``locked_until``: no further one until then."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (
+        sa.CheckConstraint("kind in ('secret', 'join')", name="kind"),
+        sa.CheckConstraint("tries >= 0", name="tries"),
+        {"sqlite_with_rowid": False},
+    )
+    kind: str = Field(primary_key=True, max_length=8)
+    who: str = Field(primary_key=True, max_length=64)
+    tries: int = 0
+    since: datetime = Field(sa_type=UtcTime, index=True)
+    locked_until: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+attempts = table_of(Attempt)
+
+
+@dataclass(frozen=True, slots=True)
+class Guesser:
+    """Who tries secrets: the contact and, where the channel knows it, the network (a hash each), and the channel
+    account."""
+
+    contact: str
+    network: str
+    account: str
+
+
+def guesser(account: str, address: str, network: str = "") -> Guesser:
+    """A guesser as it is counted. *network*: what the channel names a network by, ``""``: unknown."""
+    return Guesser(
+        "contact:" + _hashed(f"{account}\0{address}"),
+        "network:" + _hashed(network) if network else "",
+        "account:" + _hashed(account),
+    )
+
+
+def _hashed(text: str) -> str:
+    return hashlib.sha256(b"hoctap attempts\0" + text.encode()).hexdigest()[:40]
+
+
+_FIELDS = (attempts.c.tries, attempts.c.since, attempts.c.locked_until)
+_KEY = (attempts.c.kind == sa.bindparam("of"), attempts.c.who == sa.bindparam("name"))
+_READ = Prepared(sa.select(*_FIELDS).where(*_KEY))
+_LOCK = Prepared(sa.select(*_FIELDS).where(*_KEY).with_for_update())
+_NEW = {
+    "kind": sa.bindparam("of"), "who": sa.bindparam("name"), "tries": sa.literal(0), "since": sa.bindparam("now"),
+}  # fmt: skip
+_BEGIN = Prepared(pg_insert(attempts).values(**_NEW).on_conflict_do_nothing())
+_BEGIN_SQLITE = Prepared(sa.insert(attempts).prefix_with("OR IGNORE").values(**_NEW))
+_CHANGE = Prepared(
+    sa.update(attempts)
+    .where(*_KEY)
+    .values(tries=sa.bindparam("count"), since=sa.bindparam("start"), locked_until=sa.bindparam("until"))
+)
+_PURGE = Prepared(sa.delete(attempts).where(attempts.c.since < sa.bindparam("before")))
+
+
+def locked(conn: Connection, who: Guesser, now: datetime) -> datetime | None:
+    """Until when this contact or its network may try no secret; ``None``: it may."""
+    found: datetime | None = None
+    for name in filter(None, (who.contact, who.network)):
+        row = _READ.first(conn, of="secret", name=name)
+        if row is not None and row.locked_until is not None and row.locked_until > now:
+            found = row.locked_until if found is None else max(found, row.locked_until)
+    return found
+
+
+def wrong(conn: Connection, who: Guesser, now: datetime) -> tuple[datetime | None, bool]:
+    """A secret was wrong: count it. Until when the contact or its network is locked now, and whether the whole account
+    has just had so many (:data:`ACCOUNT_ALARM`) that its operator should know.
+
+    The caller must not raise ``Refused`` afterwards: that would take the count back.
+    """
+    ends = [_count(conn, who.contact, CONTACT_TRIES, now)]
+    if who.network:
+        ends.append(_count(conn, who.network, NETWORK_TRIES, now))
+    alarm = _count(conn, who.account, 0, now) is not None
+    return max((each for each in ends if each is not None), default=None), alarm
+
+
+def _count(conn: Connection, name: str, most: int, now: datetime) -> datetime | None:
+    """One more; the end of the lock if that was the last allowed (0: no lock, the moment of the alarm instead)."""
+    tries, since = _now(conn, "secret", name, now)
+    tries += 1
+    until = now + SPAN if most and tries >= most else None
+    _CHANGE.run(conn, of="secret", name=name, count=tries, start=since, until=until)
+    return now if not most and tries == ACCOUNT_ALARM else until
+
+
+def _now(conn: Connection, kind: str, name: str, now: datetime) -> tuple[int, datetime]:
+    """Lock the count: how many in the hour that runs, and since when that is."""
+    begin = _BEGIN_SQLITE if conn.dialect.name == "sqlite" else _BEGIN
+    begin.run(conn, of=kind, name=name, now=now)
+    row = _LOCK.first(conn, of=kind, name=name)
+    assert row is not None
+    return (0, now) if now - row.since >= SPAN else (row.tries, row.since)
+
+
+# ------------------------------------------------------------------------------------------ joining a unit
+
+
+def room_to_join(conn: Connection, unit_id: int, most: int, now: datetime) -> bool:
+    """May one more citizen join the unit within the hour? (A look; :func:`join` decides.)"""
+    row = _READ.first(conn, of="join", name=f"unit:{unit_id}")
+    return row is None or now - row.since >= SPAN or row.tries < most
+
+
+def join(conn: Connection, unit_id: int, most: int, now: datetime) -> int:
+    """Take a place among those who may join the unit within an hour: the how many-th it is, 0 when there is none.
+
+    The row is locked, so this comes before anything that locks counters.
+    """
+    name = f"unit:{unit_id}"
+    tries, since = _now(conn, "join", name, now)
+    if tries >= most:
+        return 0
+    _CHANGE.run(conn, of="join", name=name, count=tries + 1, start=since, until=None)
+    return tries + 1
+
+
+def purge(conn: Connection, before: datetime) -> int:
+    """Forget counts that began before this moment; their locks are long over."""
+    return _PURGE.run(conn, before=before)
