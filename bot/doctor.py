@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import shutil
 from collections.abc import Iterator
@@ -60,6 +61,7 @@ def examine(settings: Settings, now: datetime, offline: bool = False) -> list[Fi
     found.extend(_disk(settings, offline))
     found.extend(_database(settings, now))
     found.append(_public_url(settings))
+    found.append(_operation(settings))
     found.extend(_telegram(settings, now, offline))
     found.append(Finding("season", NOTE, _("doctor.season")))
     found.append(_criteria())
@@ -211,6 +213,20 @@ def _public_url(settings: Settings) -> Finding:
     if not url.startswith("https://"):
         return Finding("public_url", WARN, _("doctor.public_url.open", url=url))
     return Finding("public_url", GOOD, _("doctor.public_url", url=url))
+
+
+def _operation(settings: Settings) -> Finding:
+    listen = settings.operation.listen
+    if not listen:
+        return Finding("operation", NOTE, _("doctor.operation.off"))
+    host = listen.rpartition(":")[0].strip("[]")
+    try:
+        own = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        own = host == "localhost"
+    if not own:
+        return Finding("operation", WARN, _("doctor.operation.open", listen=listen))
+    return Finding("operation", GOOD, _("doctor.operation", listen=listen))
 
 
 def _criteria() -> Finding:

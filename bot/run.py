@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from bot import redaction
+from bot import health, logs
 from bot.channels.web import WebSettings, app
+from bot.metrics import counting
 from bot.roles import ROLES
 from bot.service import Parts, Service
 from bot.settings import Settings, accounts, blob_place, rules, webhook_url
@@ -37,6 +38,14 @@ class Bot:
     settings: TelegramSettings
 
 
+class AddressTaken(OSError):
+    """An address cannot be listened on. ``address``: ``host:port``."""
+
+    def __init__(self, address: str, cause: OSError) -> None:
+        super().__init__(cause.errno, cause.strerror)
+        self.address = address
+
+
 async def serve(
     parts: Parts,
     settings: WebSettings,
@@ -44,28 +53,39 @@ async def serve(
     port: int,
     *,
     bots: Sequence[Bot] = (),
+    listen: str = "",
     ready: asyncio.Event | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; then let requests end, take the turns that wait, and close.
 
-    Raises ``OSError`` when the address is taken.
+    *listen*: the operator's own address (``host:port``) for health and metrics, which every process serves whatever its
+    roles; empty: none.
+
+    Raises :class:`AddressTaken`.
     """
     service = Service(parts)
     site = app(service.backend(settings.account), settings)
+    site.middlewares.append(counting(service.metrics))
     for bot in bots:
         telegram = service.telegram(bot.token, bot.settings)
         if bot.settings.webhook:
             site.router.add_post(urlsplit(bot.settings.webhook).path, telegram.webhook)
     runner = web.AppRunner(site, access_log=None, shutdown_timeout=GRACE)  # no access log: paths hold codes
+    watch = web.AppRunner(health.app(service), access_log=None, shutdown_timeout=1)
     await runner.setup()
+    await watch.setup()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError, ValueError):  # not the main thread: tests stop it otherwise
             loop.add_signal_handler(number, stop.set)
     try:
+        if listen:  # first: who asks while the rest begins is told that it is not ready
+            operator, _colon, its_port = listen.rpartition(":")
+            await _listen(watch, operator.strip("[]"), int(its_port), listen)
+            log.info("health and metrics at http://%s", listen)
         if "web" in parts.roles:
-            await web.TCPSite(runner, host, port).start()
+            await _listen(runner, host, port, f"{host}:{port}")
         service.start()
         for telegram in service.bots:
             await telegram.start()
@@ -79,6 +99,14 @@ async def serve(
     finally:
         await runner.cleanup()
         await service.stop(GRACE)
+        await watch.cleanup()
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int, address: str) -> None:
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        raise AddressTaken(address, error) from error
 
 
 def telegram_bots(settings: Settings) -> tuple[Bot, ...]:
@@ -109,8 +137,7 @@ def telegram_bots(settings: Settings) -> tuple[Bot, ...]:
 def main(settings: Settings, roles: frozenset[str] = ROLES) -> None:
     """Run until the process is told to end, doing what is among *roles*. Exits with 1 and one line when the address
     is taken."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    redaction.install()
+    logs.install(settings.operation.log, settings.operation.level)
     parts = Parts(
         settings.storage.url,
         blob_place(settings),
@@ -122,6 +149,17 @@ def main(settings: Settings, roles: frozenset[str] = ROLES) -> None:
     web_settings = WebSettings(public_url=settings.web.public_url, decoders=settings.web.picture_workers)
     bots = telegram_bots(settings)
     try:
-        asyncio.run(serve(parts, web_settings, settings.web.host, settings.web.port, bots=bots))
-    except OSError as error:
-        raise SystemExit(_("cli.run.taken", address=f"{settings.web.host}:{settings.web.port}", cause=error)) from error
+        asyncio.run(
+            serve(
+                parts,
+                web_settings,
+                settings.web.host,
+                settings.web.port,
+                bots=bots,
+                listen=settings.operation.listen,
+            )
+        )
+    except AddressTaken as taken:
+        of_operator = taken.address == settings.operation.listen
+        sentence = _("cli.run.listen_taken" if of_operator else "cli.run.taken", address=taken.address, cause=taken)
+        raise SystemExit(sentence) from taken

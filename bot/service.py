@@ -9,14 +9,16 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bot import logs
 from bot.channels.telegram_about import start_link
 from bot.channels.web import Backend, HistoryLine, Landing, Outgoing, Seat
+from bot.metrics import Metrics
 from bot.pictures.pool import PicturePool
 from bot.pictures.refusal import PictureRefused
 from bot.roles import ROLES
@@ -68,6 +70,7 @@ DELETE_TICK = 1.0
 SWEEP_AGE = 3600.0  # seconds that a picture may lie unreferenced
 SWEEP_BUCKET = timedelta(days=1)
 BETWEEN_HOLDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)  # seconds; deleting takes far less
+SLOW = 1.0  # seconds; a turn takes a few milliseconds
 FOLD_LINES = 2_000  # ledger lines folded at once: well under 50 ms
 
 
@@ -96,6 +99,16 @@ class Look:
     unit_id: int
 
 
+@dataclass(slots=True)
+class _Clock:
+    """When a turn was asked for, began (the last time, if it was taken again) and ended: ``time.perf_counter()``."""
+
+    asked: float = field(default_factory=time.perf_counter)
+    begun: float = 0.0
+    ended: float = 0.0
+    rescued: bool = False
+
+
 class Service:
     """A process that serves a database: on SQLite the only one, on PostgreSQL one of as many as there are.
 
@@ -103,6 +116,7 @@ class Service:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
+        self.metrics = Metrics()
         self.engine = open_engine(parts.url)
         self.readers = open_readers(parts.url)
         self.turns = Turns(self.engine)
@@ -132,13 +146,32 @@ class Service:
         if self._words is not None:
             self._loops.append(asyncio.create_task(self._words.work(), name="words"))
         if "sender" in self.parts.roles:
-            self._begin(self._send_notices)
+            self._begin("sender", self._send_notices)
         if "scheduler" in self.parts.roles:
             for work in (self._do_jobs, self._delete_blobs, self._fold, self._tidy):
-                self._begin(work)
+                self._begin("scheduler", work)
 
-    def _begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self._loops.append(asyncio.create_task(self._alone(work), name=work.__name__))
+    def _begin(self, role: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        name = work.__name__.strip("_")
+        with logs.working(role):
+            self._loops.append(asyncio.create_task(self._alone(work), name=name))
+
+    @property
+    def streams(self) -> int:
+        """Open streams of the chat page."""
+        return sum(len(queues) for queues in self._queues.values())
+
+    @property
+    def locks(self) -> frozenset[str]:
+        """The locks that this process holds; none where it is the only one."""
+        return self._locks.names if self._locks is not None else frozenset()
+
+    def dead(self) -> list[str]:
+        """The loops that should run and do not, by name; ``start`` before it was called."""
+        if not self._loops:
+            return ["start"]
+        ended = [each.get_name() for each in self._loops if each.done() and (each.get_name() != "warm" or _broke(each))]
+        return [*ended, *(each.get_name() for bot in self.bots for each in bot.tasks if _broke(each))]
 
     async def _alone(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """A loop that runs in one process at a time; the others stand by."""
@@ -174,22 +207,47 @@ class Service:
     async def take(self, incoming: Incoming) -> Taken:
         """Take a turn; returns after COMMIT. Raises ``TransientFailure``: the event is to come again."""
         rules = self.parts.rules
-        taken = await self.turns.run(
-            partial(_take, incoming=incoming, rules=rules), partial(_rescue, incoming=incoming, rules=rules)
+        taken = await self._turn(
+            incoming, partial(_take, incoming=incoming, rules=rules), partial(_rescue, incoming=incoming, rules=rules)
         )
-        if not taken.repeat:
-            self._wake_notices.set()
-            self._wake_jobs.set()
+        assert taken is not None
         return taken
 
     async def take_waiting(self, incoming: Incoming, update: int) -> Taken | None:
         """Take a turn for an update that waits in the inbox, whose row goes with it; ``None`` when another process
         takes it, or took it. Raises ``TransientFailure``."""
         rules = self.parts.rules
-        taken = await self.turns.run(
+        return await self._turn(
+            incoming,
             partial(_take_waiting, incoming=incoming, update=update, rules=rules),
             partial(_rescue_waiting, incoming=incoming, update=update, rules=rules),
         )
+
+    async def _turn(
+        self,
+        incoming: Incoming,
+        job: Callable[[Connection], Taken | None],
+        rescue: Callable[[Connection, Exception], Taken | None],
+    ) -> Taken | None:
+        """Take a turn; measure and log it, and wake what it may have given work."""
+        clock, outcome, taken = _Clock(), "failed", None
+        with logs.about(incoming.account, incoming.event):
+            try:
+                taken = await self.turns.run(
+                    partial(_timed, clock=clock, job=job), partial(_timed_rescue, clock=clock, rescue=rescue)
+                )
+                outcome = "failed" if clock.rescued else "repeat" if taken and taken.repeat else "ok"
+            except TransientFailure:
+                outcome = "transient"
+                raise
+            except asyncio.CancelledError:
+                outcome = "left"  # whoever asked is gone; it may have been taken all the same
+                raise
+            finally:
+                if taken is not None or outcome != "ok":  # else another worker takes it
+                    self.metrics.turn(incoming.account, outcome, clock.asked, clock.begun, clock.ended)
+                    slow = time.perf_counter() - clock.asked >= SLOW
+                    log.log(logging.WARNING if slow else logging.DEBUG, "turn %s", outcome)
         if taken is not None and not taken.repeat:
             self._wake_notices.set()
             self._wake_jobs.set()
@@ -294,7 +352,8 @@ class Service:
             queue.put_nowait(line)
 
     async def _upload(self, account: str, address: str, data: bytes) -> tuple[Picture, ...]:
-        contact = await asyncio.to_thread(self._read, partial(self._uploader, account=account, address=address))
+        with self._counting():
+            contact = await asyncio.to_thread(self._read, partial(self._uploader, account=account, address=address))
         try:
             found = await self.take_in(contact, data)
         except (StoreFull, StoreAway) as error:
@@ -321,6 +380,25 @@ class Service:
 
         Raises :class:`PictureRefused`, ``StoreFull``, ``StoreAway``.
         """
+        with self._counting():
+            return await self._take_in(contact_id, data)
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        """Why pictures are not taken in or not to be had, for the metrics."""
+        try:
+            yield
+        except PictureRefused as refused:
+            self.metrics.picture_refused(refused.code)
+            raise
+        except StoreFull:
+            self.metrics.store_failed("full")
+            raise
+        except StoreAway:
+            self.metrics.store_failed("away")
+            raise
+
+    async def _take_in(self, contact_id: int, data: bytes) -> tuple[Picture, ...]:
         source_hash = hashlib.sha256(data).hexdigest()
         known: tuple[Picture, ...] = await asyncio.to_thread(
             self._read, partial(evidence.of_file, contact_id=contact_id, source_hash=source_hash)
@@ -373,7 +451,8 @@ class Service:
         for look in looks:  # committed before a byte goes out
             await self.turns.run(partial(_note_look, look=look, now=_now()))
         try:
-            return await asyncio.to_thread(self._readable, key, small)
+            with self._counting():
+                return await asyncio.to_thread(self._readable, key, small)
         except StoreAway as away:  # the page shows a gap, and asks again when it is loaded anew
             log.warning("a picture cannot be shown now (%s)", away.reason)
             return None
@@ -539,6 +618,7 @@ class Service:
                 raise
             except Exception:
                 log.exception("job %s (%s) failed", job.id, job.kind)
+            self.metrics.job(job.kind, done)
             await self.turns.run(partial(_settle_job, job=job, done=done))
         return len(waiting)
 
@@ -578,7 +658,8 @@ class Service:
             if not keys:  # still referred to, or another process is at it
                 break
             try:
-                await asyncio.to_thread(self.blobs.remove, keys)
+                with self._counting():
+                    await asyncio.to_thread(self.blobs.remove, keys)
             except StoreAway as error:
                 log.warning("%d pictures cannot be deleted now (%s)", len(keys), error.reason)
                 await self.turns.run(partial(deletions.put_off, keys=keys, now=_now()))
@@ -640,6 +721,11 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def _broke(task: asyncio.Task[Any]) -> bool:
+    """Did it end otherwise than by coming to its end?"""
+    return task.done() and (task.cancelled() or task.exception() is not None)
+
+
 def _awake(chat: conversations.Chat) -> bool:
     """Is an officer's session on the web still alive?"""
     idle = WEB.officer_idle_hours
@@ -655,6 +741,24 @@ def _take(conn: Connection, incoming: Incoming, rules: Rules) -> Taken:
 
 def _rescue(conn: Connection, error: Exception, incoming: Incoming, rules: Rules) -> Taken:
     return rescue_turn(conn, incoming, rules, error)
+
+
+def _timed(conn: Connection, clock: _Clock, job: Callable[[Connection], Taken | None]) -> Taken | None:
+    clock.begun, clock.rescued = time.perf_counter(), False
+    try:
+        return job(conn)
+    finally:
+        clock.ended = time.perf_counter()
+
+
+def _timed_rescue(
+    conn: Connection, error: Exception, clock: _Clock, rescue: Callable[[Connection, Exception], Taken | None]
+) -> Taken | None:
+    clock.rescued = True
+    try:
+        return rescue(conn, error)
+    finally:
+        clock.ended = time.perf_counter()
 
 
 def _take_waiting(conn: Connection, incoming: Incoming, update: int, rules: Rules) -> Taken | None:

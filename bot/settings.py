@@ -100,6 +100,14 @@ def _api_url(value: str) -> str:
     return _public_url(value)
 
 
+def _listen(value: str) -> str:
+    if value and not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}", value):
+        raise ValueError("not an address")
+    if value and not 1 <= int(value.rpartition(":")[2]) <= 65535:
+        raise ValueError("not a port")
+    return value
+
+
 def _decimal(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError("not a number")
@@ -185,6 +193,16 @@ class TelegramSection(Section):
     bots: dict[Annotated[str, AfterValidator(_bot_name)], BotSection] = Field(default={}, repr=False)
 
 
+class OperationSection(Section):
+    """``[operation]``: what the operator sees. ``listen``: where this process answers ``/health/live``,
+    ``/health/ready`` and ``/metrics`` (``host:port``, empty: nowhere); never the public address. ``log``: a line of
+    text or of JSON; ``level``: from which weight on our own lines are written."""
+
+    listen: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:9090"
+    log: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning"] = "info"
+
+
 class ReviewSection(Section):
     """``[review]``: seconds in which a decision can be taken back; days after which an unopened queue is reported."""
 
@@ -226,6 +244,7 @@ class Settings(BaseSettings):
     storage: StorageSection = StorageSection()
     web: WebSection = WebSection()
     telegram: TelegramSection = TelegramSection()
+    operation: OperationSection = OperationSection()
     review: ReviewSection = ReviewSection()
     evidence: EvidenceSection = EvidenceSection()
     keep: KeepSection = KeepSection()

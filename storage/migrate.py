@@ -27,10 +27,15 @@ _VERSION = sa.table("alembic_version", sa.column("version_num", sa.String))
 def current(engine: Engine) -> str | None:
     """The revision that a database has, ``None`` for one without tables. Reads only."""
     with reading(engine) as conn:
-        if not sa.inspect(conn).has_table(_VERSION.name):
-            return None
-        found: str | None = conn.execute(sa.select(_VERSION.c.version_num)).scalar()
-        return found
+        return revision_of(conn)
+
+
+def revision_of(conn: Connection) -> str | None:
+    """The same on a connection."""
+    if not sa.inspect(conn).has_table(_VERSION.name):
+        return None
+    found: str | None = conn.execute(sa.select(_VERSION.c.version_num)).scalar()
+    return found
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:

@@ -76,6 +76,11 @@ class Locks:
         """Does this process hold it? Until the loss of the database has been noticed, it believes so."""
         return name in self._held
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The locks that this process believes to hold."""
+        return frozenset(self._held)
+
     async def check(self) -> bool:
         """Is the session alive? If not, every lock is gone."""
         if self._session is None:

@@ -15,6 +15,7 @@ import hmac
 import json
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -25,8 +26,9 @@ from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, Update
 from aiohttp import web
 from pydantic import ValidationError
 
+from bot import logs
 from bot.channels.telegram_budget import BURST, Budget, Common
-from bot.channels.telegram_calls import CallFailed, call, open_bot
+from bot.channels.telegram_calls import CallFailed, JsonSession, call, open_bot
 from bot.channels.telegram_fetch import Fetcher
 from bot.channels.telegram_inbox import Inbox
 from bot.channels.telegram_lanes import Backend, Lane, Lanes, commands_of
@@ -271,27 +273,41 @@ class Telegram:
         """Begin: what waits goes out, updates come in, each as far as it is among the roles of this process. Returns at
         once; Telegram is reached as soon as it can be."""
         shared = self.backend.shared
-        work: list[tuple[str, Coroutine[Any, Any, None]]] = []
+        work: list[tuple[str, str, Coroutine[Any, Any, None]]] = []
         if self.roles & {"worker", "sender"}:
-            work.append(("write back", self.lanes.write_back()))
+            work.append(("write back", "worker", self.lanes.write_back()))
         if "fetcher" in self.roles:
-            work.append(("fetcher", self._alone("fetcher", self.fetcher.work)))
+            work.append(("fetcher", "fetcher", self._alone("fetcher", self.fetcher.work)))
         if "sender" in self.roles:
-            work.append(("push", self._alone("push", self.push.work)))
-            work.append(("unsayer", self._alone("unsayer", self.unsayer.work)))
-            work.append(("left behind", self._take_up(*(LEFT_BEHIND if shared is None else LEFT_BY_OTHERS))))
+            work.append(("push", "sender", self._alone("push", self.push.work)))
+            work.append(("unsayer", "sender", self._alone("unsayer", self.unsayer.work)))
+            work.append(("left behind", "sender", self._take_up(*(LEFT_BEHIND if shared is None else LEFT_BY_OTHERS))))
         if "worker" in self.roles and self.inbox is not None:
-            work.append(("inbox", self.inbox.work()))
+            work.append(("inbox", "worker", self.inbox.work()))
         if shared is not None:
             await self._begin_budget()
-        self._loops = [asyncio.create_task(each, name=f"{self.account} {name}") for name, each in work]
+        for name, role, each in work:
+            with logs.working(role):
+                self._loops.append(asyncio.create_task(each, name=f"{self.account} {name}"))
         try:
             if shared is None:
                 await self._recover(datetime.now(UTC))
         except TransientFailure:
             log.warning("%s: the outbox cannot be read now; what waits there goes out later", self.account)
         self._ready.set()
-        self._main = asyncio.create_task(self._serve(), name=f"{self.account} main")
+        with logs.working("web" if self.settings.webhook else "poller"):
+            self._main = asyncio.create_task(self._serve(), name=f"{self.account} main")
+
+    @property
+    def tasks(self) -> tuple[asyncio.Task[None], ...]:
+        """What it does all the time."""
+        return (*self._loops, *((self._main,) if self._main is not None else ()))
+
+    def failures(self) -> Counter[str]:
+        """Calls to Telegram that failed so far, of both libraries, by kind of :class:`CallFailed`."""
+        session = self.bot.session
+        assert isinstance(session, JsonSession)
+        return session.failures + self.push.failures
 
     async def _begin_budget(self) -> None:
         while True:
@@ -550,6 +566,10 @@ class Telegram:
         A press is answered at once, by a call of its own; with *hold_press* its id is returned instead, for the
         response that will carry the answer, unless the turn takes long.
         """
+        with logs.about(self.account, str(raw.get("update_id"))):
+            return await self._handle(raw, first, hold_press)
+
+    async def _handle(self, raw: dict[str, Any], first: bool, hold_press: bool) -> str:
         try:
             heard = read(raw)
         except ValidationError as error:
@@ -574,15 +594,16 @@ class Telegram:
     async def _take_waiting(self, raw: dict[str, Any], update: int) -> None:
         """Take an update that waits in the inbox; its row goes in the transaction of its turn. Raises
         ``TransientFailure``."""
-        try:
-            heard = read(raw)
-        except ValidationError as error:
-            await self._keep_undecodable(raw, error, update)
-            return
-        if heard is not None:
-            await self._take(heard, raw, True, update)
-        if heard is None or not heard.address or isinstance(heard.act, Page):  # no turn that takes the row along
-            await self.backend.run(partial(inbox.done, update_id=update))
+        with logs.about(self.account, str(raw.get("update_id"))):
+            try:
+                heard = read(raw)
+            except ValidationError as error:
+                await self._keep_undecodable(raw, error, update)
+                return
+            if heard is not None:
+                await self._take(heard, raw, True, update)
+            if heard is None or not heard.address or isinstance(heard.act, Page):  # no turn that takes the row along
+                await self.backend.run(partial(inbox.done, update_id=update))
 
     async def _take(self, heard: Heard, raw: dict[str, Any], first: bool, waiting: int = 0) -> None:
         if heard.group:

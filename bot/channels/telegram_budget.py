@@ -53,6 +53,7 @@ class Budget:
         clock: Callable[[], float] | None = None,
     ) -> None:
         self._common = common
+        self.pauses, self.pause_seconds = 0, 0.0  # so far, for the metrics
         self._telling: set[asyncio.Task[None]] = set()
         self._step, self._push_step, self._chat_step = 1 / rate, 1 / push_rate, 1 / chat_rate
         self._clock = clock or time.monotonic
@@ -69,6 +70,8 @@ class Budget:
 
     def pause(self, seconds: float) -> None:
         """Telegram said 429: nobody sends before so many seconds have passed."""
+        self.pauses += 1
+        self.pause_seconds += max(0.0, seconds - self.paused)
         self._open = max(self._open, self._clock() + seconds)
         if self._common is not None:
             task = asyncio.create_task(self._silence(seconds), name="telegram silence")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import Any
 
 from aiogram import Bot
@@ -32,6 +33,8 @@ from aiogram.exceptions import (
 from aiogram.methods import GetMe
 from aiohttp import ClientError, ClientTimeout, FormData
 
+from bot.outbound import allowed, origin
+
 DOWNLOAD_LIMIT = 20 * 1024 * 1024  # bytes: what getFile serves at most
 FILE_PATH = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_./-]{0,250}")
 CALL_SECONDS = 20.0
@@ -40,7 +43,11 @@ DOWNLOAD_SECONDS = 120.0
 
 
 class JsonSession(AiohttpSession):
-    """aiogram's session, posting plain fields."""
+    """aiogram's session, posting plain fields. ``failures``: calls that failed so far, by ``CallFailed.kind``."""
+
+    def __init__(self, api: TelegramAPIServer) -> None:
+        super().__init__(api=api)
+        self.failures: Counter[str] = Counter()
 
     async def post(
         self,
@@ -64,7 +71,10 @@ class JsonSession(AiohttpSession):
         else:
             sent, headers = json.dumps(fields).encode(), {"Content-Type": "application/json"}
         try:
-            async with session.post(url, data=sent, headers=headers, timeout=ClientTimeout(total=seconds)) as answer:
+            # A redirect would take the token elsewhere: it is an answer like any other that is not the Bot API's.
+            async with session.post(
+                url, data=sent, headers=headers, timeout=ClientTimeout(total=seconds), allow_redirects=False
+            ) as answer:
                 status, content = answer.status, await answer.text(encoding="utf-8", errors="replace")
         except TimeoutError:
             raise TelegramNetworkError(method=_NONE, message="no answer in time") from None
@@ -89,12 +99,14 @@ class JsonSession(AiohttpSession):
 
         Raises ``TelegramNetworkError``. The address holds the token, so it is never kept and never told.
         """
-        if not FILE_PATH.fullmatch(path):
+        url = self.api.file_url(token=bot.token, path=path)
+        if not FILE_PATH.fullmatch(path) or not allowed(url, (origin(self.api.base),)):
             raise TelegramNetworkError(method=_NONE, message="a file path of a strange form")
         session = await self.create_session()
-        url = self.api.file_url(token=bot.token, path=path)
         try:
-            async with session.get(url, timeout=ClientTimeout(total=DOWNLOAD_SECONDS)) as answer:
+            async with session.get(
+                url, timeout=ClientTimeout(total=DOWNLOAD_SECONDS), allow_redirects=False
+            ) as answer:
                 if answer.status != 200:
                     raise TelegramNetworkError(method=_NONE, message=f"status {answer.status}")
                 parts, size = [], 0
@@ -138,7 +150,7 @@ async def call(
     try:
         return await session.post(bot, method, fields, files or {}, names or {}, seconds)
     except AiogramError as error:
-        raise failure(error) from None
+        raise _counted(session, failure(error)) from None
 
 
 async def download(bot: Bot, path: str, most: int = DOWNLOAD_LIMIT) -> bytes | None:
@@ -149,7 +161,12 @@ async def download(bot: Bot, path: str, most: int = DOWNLOAD_LIMIT) -> bytes | N
     try:
         return await session.download(bot, path, most)
     except AiogramError as error:
-        raise failure(error) from None
+        raise _counted(session, failure(error)) from None
+
+
+def _counted(session: JsonSession, failed: CallFailed) -> CallFailed:
+    session.failures[failed.kind] += 1
+    return failed
 
 
 # ------------------------------------------------------------------------------------------ what a refusal means

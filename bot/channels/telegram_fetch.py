@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -47,6 +48,7 @@ class Fetcher:
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._complained = -STORE_WAIT
+        self.tally: Counter[str] = Counter()  # what became of files: fetched, again, store, or why not; for the metrics
 
     def wake(self) -> None:
         """A picture has come: look at once."""
@@ -119,6 +121,7 @@ class Fetcher:
         except (StoreFull, StoreAway) as error:
             await self._store_away(arrival, error)
             return
+        self.tally["fetched"] += 1
         # The bytes lie in the store before any row says so.
         await self.backend.run(
             partial(
@@ -149,6 +152,7 @@ class Fetcher:
 
     async def _store_away(self, arrival: ArrivalRow, error: OSError) -> None:
         """Not the sender's fault: it is tried for as long as it takes."""
+        self.tally["store"] += 1
         now = time.monotonic()
         if now - self._complained >= STORE_WAIT:
             self._complained = now
@@ -161,11 +165,13 @@ class Fetcher:
         if arrival.attempts >= len(WAITS):
             await self._lost(arrival, "unavailable")
             return
+        self.tally["again"] += 1
         until = datetime.now(UTC) + timedelta(seconds=max(WAITS[arrival.attempts], seconds))
         await self.backend.run(partial(evidence.put_off, arrival_id=arrival.id, until=until))
 
     async def _lost(self, arrival: ArrivalRow, reason: str) -> None:
         log.info("%s: a picture cannot be had: %s", self.account, reason)
+        self.tally[reason] += 1
         await self.backend.run(
             partial(
                 arriving.lost, arrival_id=arrival.id, reason=reason, rules=self.backend.rules, now=datetime.now(UTC)

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import re
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from aiogram import Bot
 
+from bot import logs
 from bot.channels.telegram_budget import Budget
 from bot.channels.telegram_calls import CallFailed, call
 from bot.channels.telegram_view import Bubble, Button, Look, look, menu
@@ -100,6 +101,7 @@ class Row:
     album: tuple[int, ...] | None = None
     sent: list[int] = field(default_factory=list)
     put_at: float = field(default_factory=time.monotonic)
+    event: logs.Event | None = field(default_factory=logs.current)
     screen: Screen = field(init=False)
     passing: bool = field(init=False)
 
@@ -164,6 +166,7 @@ class Lanes:
         self._flushing = asyncio.Lock()
         self._written: asyncio.Future[None] | None = None
         self._stopping = False
+        self.tally: Counter[tuple[str, str]] = Counter()  # what became of answers and pushes, for the metrics
 
     def lane(self, address: str) -> Lane:
         """The lane of a chat."""
@@ -176,6 +179,10 @@ class Lanes:
             found.empty.set()
         found.used_at = now
         return found
+
+    def lengths(self) -> tuple[int, int]:
+        """How many lanes there are, and how many answers wait in them."""
+        return len(self._lanes), sum(len(lane.rows) for lane in self._lanes.values())
 
     # -------------------------------------------------------------------------------- what is known of a chat
 
@@ -322,8 +329,9 @@ class Lanes:
     async def _work(self, lane: Lane) -> None:
         """Send what waits in a lane, one after the other; nothing is dropped silently."""
         try:
-            async with self.holding(lane):
-                await self._send_rows(lane)
+            with logs.again(None):  # the task began with one event, and goes on with others
+                async with self.holding(lane):
+                    await self._send_rows(lane)
         finally:
             if not lane.rows:
                 lane.empty.set()
@@ -334,7 +342,8 @@ class Lanes:
             await self.budget.take(lane.address)
             async with lane.sending:
                 row = self._next(lane)
-                trouble = await self._try(lane, row)
+                with logs.again(row.event):
+                    trouble = await self._try(lane, row)
             if trouble is None:
                 tries = 0
                 if row in lane.rows:
@@ -387,6 +396,8 @@ class Lanes:
         return row.passing and not row.begun and row.id < (await self.shown(lane)).outbox_id
 
     async def _failed(self, lane: Lane, row: Row, failed: CallFailed) -> float | None:
+        if failed.kind in ("wait", "again", "token", "moved"):
+            self.tally["answer", "again"] += 1
         match failed.kind:
             case "wait":
                 log.warning("%s: Telegram asks for silence, %.0f s", self.account, failed.seconds)
@@ -699,8 +710,11 @@ class Lanes:
 
     # -------------------------------------------------------------------------------- writing back
 
-    def settle(self, row_id: int, outcome: str, reason: str | None = None, message_id: int | None = None) -> None:
+    def settle(
+        self, row_id: int, outcome: str, reason: str | None = None, message_id: int | None = None, *, push: bool = False
+    ) -> None:
         """How a row fared; written with the next batch."""
+        self.tally["push" if push else "answer", outcome] += 1
         self._outcomes.append((row_id, outcome, reason, message_id))
         self._dirty.set()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -62,6 +63,7 @@ class Push:
             int, tuple[int, int]
         ] = {}  # of messages in several parts: how many are there, the last's number
         self._running = False
+        self.failures: Counter[str] = Counter()  # calls that failed so far, by kind
 
     @property
     def bot(self) -> ExtBot[Any]:
@@ -153,13 +155,14 @@ class Push:
                 else:
                     self._parts.pop(row.id, None)
                     self.lanes.beneath(lane, message_id)
-                    self.lanes.settle(row.id, "sent", None, message_id)
+                    self.lanes.settle(row.id, "sent", None, message_id, push=True)
             # Only then the next to this chat: a crash repeats its last message at most.
             await self.lanes.written()
         finally:
             self._on_the_wire.discard(task)
 
     async def _failed(self, lane: Lane, row: Waiting, failed: CallFailed) -> None:
+        self.failures[failed.kind] += 1
         match failed.kind:
             case "wait":
                 log.warning("%s: Telegram asks for silence, %.0f s", self.account, failed.seconds)
@@ -171,12 +174,14 @@ class Push:
             case "again" | "token":
                 await self._put_off(row, min(LONGEST_WAIT, 2.0 * 2 ** min(row.attempts, 12)))
             case "gone":
+                self.lanes.tally["push", "failed"] += 1
                 await self.lanes.lost(row.address, failed.reason)
             case _:
                 log.warning("%s: a notice was refused: %s", self.account, failed.reason)
-                self.lanes.settle(row.id, "failed", failed.reason)
+                self.lanes.settle(row.id, "failed", failed.reason, push=True)
 
     async def _put_off(self, row: Waiting, seconds: float) -> None:
+        self.lanes.tally["push", "again"] += 1
         until = datetime.now(UTC) + timedelta(seconds=seconds)
         await self.backend.run(partial(outbox.put_off, row_id=row.id, until=until))
 

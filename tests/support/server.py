@@ -26,6 +26,14 @@ from storage.engine import open_engine, writing
 READY_WITHIN = 60.0  # seconds; the machine may be busy with other tests
 ANSWER_WITHIN = 5.0  # seconds, of one try
 PR_SET_PDEATHSIG = 1
+# Crowds act here as fast as they can, from one address.
+UNLIMITED = {
+    f"HOCTAP_LIMITS__{name}": "1000000"
+    for name in (
+        "CONTACT_BURST", "CONTACT_A_MINUTE", "NETWORK_BURST", "NETWORK_A_MINUTE", "UPLOADS_AN_HOUR", "BROWSERS_AN_HOUR",
+        "STREAMS", "AT_ONCE",
+    )
+}  # fmt: skip
 # Below the ports that outgoing connections get: a client that tries a port nobody listens on could else meet itself.
 PORTS = range(20_000, 32_000)
 
@@ -42,6 +50,7 @@ def seed(path: Path | str) -> None:
             centre = units.by_code(conn, "VN")
             assert centre is not None
             seasons.set_windows(conn, centre.id, seasons.open_all_year(seasons.today(now).year))
+            units.set_setting(conn, "VN", "joins_per_hour", 100_000, "test", now)
     finally:
         engine.dispose()  # the last connection closed folds the write-ahead log into the file
 
@@ -118,6 +127,8 @@ class Server:
             "HOCTAP_STORAGE__URL": self.url,
             "HOCTAP_STORAGE__BLOBS": str(self.blobs),
             "HOCTAP_WEB__PORT": str(self.port),
+            **UNLIMITED,
+            "HOCTAP_OPERATION__LISTEN": "",  # a test that wants it names a port of its own
             **self.environment,
         }
         command = ["run", "--role", self.roles] if self.roles else ["run"]

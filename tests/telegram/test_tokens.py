@@ -62,6 +62,11 @@ _basic = logging.basicConfig
 def loud(**options):
     _basic(**{**options, "level": logging.DEBUG})
 logging.basicConfig = loud
+_set = logging.Logger.setLevel
+def louder(self, level):  # also of libraries that are told to be silent, httpx with its addresses for one
+    if level != logging.WARNING:
+        _set(self, level)
+logging.Logger.setLevel = louder
 """
 
 
