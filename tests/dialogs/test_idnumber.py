@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from dialogs import home, idnumber
-from dialogs.model import Opened, Pressed, Sent, Typed, Unsupported, decode_incoming, encode_incoming
+from dialogs.model import Incoming, Opened, Pressed, Sent, Typed, Unsupported, decode_incoming, encode_incoming
 from dialogs.states import Rules, Turn
 from storage import events, identity, units, unsaid
 from storage.engine import metadata
@@ -263,8 +263,8 @@ def test_what_the_act_does_not_carry_is_told_and_deleted_too(world: World) -> No
     assert NUMBER not in repr(idnumber.shield(incoming(citizen, Typed(NUMBER)), None))
 
 
-def incoming(chat: Chat, act: Typed | Opened | Unsupported) -> idnumber.Incoming:
-    return idnumber.Incoming(
+def incoming(chat: Chat, act: Typed | Opened | Unsupported) -> Incoming:
+    return Incoming(
         chat.account, "e", chat.address, act, chat.world.now, None, chat.capabilities, message=9, secret=True
     )
 
