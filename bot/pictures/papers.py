@@ -61,7 +61,8 @@ def _rendered(document: pdfium.PdfDocument, n: int) -> Image.Image:
         scale = min(MOST_SCALE, LONGEST_SIDE / math.ceil(max(width, height)))
         bitmap = page.render(scale=scale, may_draw_forms=False, draw_annots=True, fill_color=(255, 255, 255, 255))
         try:
-            return bitmap.to_pil().convert("RGB").copy()
+            drawn: Image.Image = bitmap.to_pil().convert("RGB").copy()
+            return drawn
         finally:
             bitmap.close()
     finally:

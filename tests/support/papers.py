@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from typing import Any
 
 import pillow_heif
 import qrcode
@@ -16,7 +17,7 @@ from reports.fonts import BOLD, REGULAR
 pillow_heif.register_heif_opener()
 
 
-def encoded(image: Image.Image, format: str = "JPEG", **how: object) -> bytes:
+def encoded(image: Image.Image, format: str = "JPEG", **how: Any) -> bytes:
     """The image as a file."""
     out = BytesIO()
     image.save(out, format, **how)
