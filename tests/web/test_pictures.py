@@ -358,9 +358,9 @@ def test_small_print_stays_legible() -> None:
         return greys[len(greys) // 2] - greys[len(greys) // 50]  # paper against the darkest fiftieth
 
     assert spread(opened(stored.data)) > 0.85 * spread(whole)
-    # The same print at a width of 1,080 px has lost it: the criterion tells.
+    # The same print at a width of 640 px has lost it: the criterion tells.
     assert spread(opened(intake.narrowed(stored.data, 640))) < 0.85 * spread(whole)
-    # Beside what a lossless picture of that size would show: black strokes, and red ones, whose colour must not be halved.
+    # Beside what a lossless picture of that size shows: black strokes, and red ones, whose colour must not be halved.
     lossless = whole.resize((stored.width, stored.height), Image.Resampling.LANCZOS)
 
     def error(left: float, top: float, right: float, bottom: float) -> list[float]:
