@@ -18,7 +18,7 @@ from bot.channels.web import WebSettings, app
 from bot.metrics import counting
 from bot.roles import ROLES
 from bot.service import Parts, Service
-from bot.settings import Settings, accounts, blob_place, rules, webhook_url
+from bot.settings import Settings, accounts, blob_place, limits, rules, webhook_url
 from locales import _
 from storage.housekeeping import Keep
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 GRACE = 10.0  # seconds that open requests get at the end
+IDLE = 75.0  # seconds that a connection may take until its next request is all there (but for the body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ async def serve(
         telegram = service.telegram(bot.token, bot.settings)
         if bot.settings.webhook:
             site.router.add_post(urlsplit(bot.settings.webhook).path, telegram.webhook)
-    runner = web.AppRunner(site, access_log=None, shutdown_timeout=GRACE)  # no access log: paths hold codes
+    # No access log: paths hold codes.
+    runner = web.AppRunner(site, access_log=None, shutdown_timeout=GRACE, keepalive_timeout=IDLE)
     watch = web.AppRunner(health.app(service), access_log=None, shutdown_timeout=1)
     await runner.setup()
     await watch.setup()
@@ -128,6 +130,7 @@ def telegram_bots(settings: Settings) -> tuple[Bot, ...]:
                 section.rate,
                 section.push_rate,
                 section.chat_rate,
+                limits(settings).contact,
             ),
         )
         for each in found
@@ -146,7 +149,12 @@ def main(settings: Settings, roles: frozenset[str] = ROLES) -> None:
         settings.web.picture_workers,
         roles=roles,
     )
-    web_settings = WebSettings(public_url=settings.web.public_url, decoders=settings.web.picture_workers)
+    web_settings = WebSettings(
+        public_url=settings.web.public_url,
+        decoders=settings.web.picture_workers,
+        limits=limits(settings),
+        trusted_proxies=settings.web.trusted_proxies,
+    )
     bots = telegram_bots(settings)
     try:
         asyncio.run(

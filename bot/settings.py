@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.keys import KeyFolder
+from bot.limits import Limits, Rate, networks
 from bot.redaction import redacted
 from dialogs.states import Rules
 from locales import _, number
@@ -108,6 +109,11 @@ def _listen(value: str) -> str:
     return value
 
 
+def _proxies(value: str) -> str:
+    networks(value)  # raises ValueError
+    return value
+
+
 def _decimal(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError("not a number")
@@ -165,12 +171,14 @@ class StorageSection(Section):
 
 class WebSection(Section):
     """``[web]``: where the chat page is served; ``public_url``, where the world finds it (no path), empty if nowhere;
-    ``picture_workers``: photos decoded at once."""
+    ``picture_workers``: photos decoded at once; ``trusted_proxies``: whose X-Forwarded-For is believed (addresses or
+    networks, commas between)."""
 
     host: Annotated[str, AfterValidator(_host)] = "127.0.0.1"
     port: Annotated[Whole, Field(ge=1, le=65535)] = 8080
     public_url: Annotated[str, AfterValidator(_public_url)] = ""
     picture_workers: Annotated[Whole, Field(ge=1, le=16)] = 2
+    trusted_proxies: Annotated[str, AfterValidator(_proxies)] = "127.0.0.1, ::1"
 
 
 class BotSection(Section):
@@ -218,6 +226,24 @@ class EvidenceSection(Section):
     megabytes_per_day: Annotated[Whole, Field(ge=1, le=100_000)] = 100
 
 
+class LimitsSection(Section):
+    """``[limits]``: what one contact (a chat, a browser) and one network address may ask of a process.
+
+    ``contact_burst`` messages at once, refilled with ``contact_a_minute``; likewise ``network_*`` requests of the web
+    page; ``uploads_an_hour`` of a contact; of a network ``browsers_an_hour`` that are new, ``streams`` open and
+    ``at_once`` requests under way.
+    """
+
+    contact_burst: Annotated[Whole, Field(ge=20, le=1_000_000)] = 120
+    contact_a_minute: Annotated[Whole, Field(ge=10, le=1_000_000)] = 60
+    network_burst: Annotated[Whole, Field(ge=100, le=1_000_000)] = 3_000
+    network_a_minute: Annotated[Whole, Field(ge=100, le=1_000_000)] = 6_000
+    uploads_an_hour: Annotated[Whole, Field(ge=20, le=1_000_000)] = 200
+    browsers_an_hour: Annotated[Whole, Field(ge=10, le=1_000_000)] = 3_000
+    streams: Annotated[Whole, Field(ge=10, le=1_000_000)] = 1_000
+    at_once: Annotated[Whole, Field(ge=10, le=1_000_000)] = 200
+
+
 class KeepSection(Section):
     """``[keep]``: how long things are kept. Claims and outbox at most 3 days: that is what a person who refuses consent
     is promised."""
@@ -247,6 +273,7 @@ class Settings(BaseSettings):
     operation: OperationSection = OperationSection()
     review: ReviewSection = ReviewSection()
     evidence: EvidenceSection = EvidenceSection()
+    limits: LimitsSection = LimitsSection()
     keep: KeepSection = KeepSection()
 
     @classmethod
@@ -318,6 +345,19 @@ def rules(settings: Settings) -> Rules:
         public_url=settings.web.public_url,
         quota=Quota(settings.evidence.pictures_per_season, settings.evidence.megabytes_per_day * 1024 * 1024),
         keys=KeyFolder(settings.storage.keys),
+    )
+
+
+def limits(settings: Settings) -> Limits:
+    """What one contact and one network may ask."""
+    said = settings.limits
+    return Limits(
+        Rate(said.contact_burst, said.contact_a_minute),
+        Rate(said.network_burst, said.network_a_minute),
+        said.uploads_an_hour,
+        said.browsers_an_hour,
+        said.streams,
+        said.at_once,
     )
 
 

@@ -17,7 +17,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -35,6 +35,7 @@ from bot.channels.telegram_lanes import Backend, Lane, Lanes, commands_of
 from bot.channels.telegram_push import Push
 from bot.channels.telegram_unsaid import Unsayer
 from bot.channels.telegram_view import Page, pressed
+from bot.limits import Buckets, Limits, Rate
 from bot.roles import ROLES
 from dialogs.model import Act, Capabilities, FileRef, Incoming, Opened, Sent, Signal, Typed, Unsupported
 from locales import LANGUAGES, Voice, _, speaking
@@ -74,6 +75,7 @@ class TelegramSettings:
     rate: float = 28
     push_rate: float = 20
     chat_rate: float = 1
+    contact: Rate = field(default_factory=lambda: Limits().contact)  # messages that one chat may send
 
 
 # ------------------------------------------------------------------------------------------ reading updates
@@ -260,6 +262,7 @@ class Telegram:
         self.push = Push(token, settings.api_url, settings.push_rate, self.lanes, backend)
         # Whoever knows the token may post updates anyway: so the secret needs no setting and is the same everywhere.
         self.secret = hmac.new(token.encode(), b"hoctap webhook", hashlib.sha256).hexdigest()
+        self.door = Buckets(settings.contact)
         self._met = met
         self._stopping = asyncio.Event()
         self._ready = (
@@ -498,7 +501,9 @@ class Telegram:
             log.info("%s: the last updates are not acknowledged (%s)", self.account, failed.reason)
 
     async def _take_batch(self, raws: Sequence[dict[str, Any]]) -> None:
-        """Take updates: those of a chat in order, chats side by side; returns when all are committed."""
+        """Take updates: those of a chat in order, chats side by side; returns when all are committed. What a flood
+        brings beyond the limit has no turn."""
+        raws = [raw for raw in raws if self._admits(raw)]
         if self.inbox is not None:
             await self.inbox.put(raws, _chat_of)
             for raw in raws:
@@ -543,6 +548,8 @@ class Telegram:
             return web.Response(status=400)
         if not isinstance(raw, dict) or not isinstance(raw.get("update_id"), int):
             return web.Response(status=400)
+        if not self._admits(raw):
+            return web.Response()
         await self._ready.wait()
         try:
             if self.inbox is not None:
@@ -551,10 +558,38 @@ class Telegram:
             else:
                 press = await self.handle(raw, hold_press=True)
         except TransientFailure:
+            self.door.give_back(_chat_of(raw))
             return web.Response(status=503)
         if not press:
             return web.Response()
         return web.json_response({"method": "answerCallbackQuery", "callback_query_id": press})
+
+    # -------------------------------------------------------------------------------- a flood
+
+    def _admits(self, raw: dict[str, Any]) -> bool:
+        """May this update have its turn? Of a chat that sends far more than anybody can mean, no: it is told once, then
+        there is silence until it calms down. Telegram cannot be asked to come again with one chat's updates only, so
+        these are acknowledged and have no effect; whatever had an answer before stays as it is. Looked at before the
+        update is read or the database is asked."""
+        chat = _chat_of(raw)
+        if not chat or "my_chat_member" in raw:  # that a chat is blocked is no message
+            return True
+        verdict = self.door.admit(chat)
+        if verdict == "told" and not chat.startswith("-"):  # a group is not talked to
+            self._later(self._ask_to_wait(chat))
+        return verdict == "open"
+
+    async def _ask_to_wait(self, chat: str) -> None:
+        log.info("%s: a chat sends too much at once, and is asked to wait", self.account)
+        try:
+            known = await self.backend.read(partial(conversations.peek, account=self.account, address=chat))
+            form = known.person.form if known is not None and known.person is not None else "ong_ba"
+            with speaking(Voice(known.language if known is not None else LANGUAGES[0], form)):
+                text = _("flood.wait")
+            await self.budget.take(chat)
+            await call(self.bot, "sendMessage", {"chat_id": int(chat), "text": text})
+        except (CallFailed, TransientFailure) as failed:
+            log.info("%s: a chat could not be asked to wait (%s)", self.account, events.described(failed))
 
     # -------------------------------------------------------------------------------- one update
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import math
 import re
 import secrets
 from collections import Counter, OrderedDict
@@ -27,6 +28,7 @@ from urllib.parse import quote, urlsplit
 
 from aiohttp import BodyPartReader, web
 
+from bot.limits import Doors, Limits, Network, Slots, network_of, networks
 from bot.pictures import intake
 from bot.pictures.refusal import PictureRefused
 from bot.pictures.sentences import sentence
@@ -40,6 +42,8 @@ UPLOADS_LIMIT = 40  # pictures in one act; a paper may be three
 HISTORY_SHOWN = 200  # lines shown when the page opens
 STREAMS_LIMIT = 8  # open tabs of one browser
 UPLOAD_SECONDS = 300  # a 20 MB photo on a slow line
+ACT_SECONDS = 30  # an act's few bytes
+HSTS = "max-age=31536000"
 WIDTHS = (480, 1080)  # px: a thumbnail; a phone's screen
 
 CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
@@ -142,7 +146,8 @@ class WebSettings:
     ``public_url``: where the world finds it (``https://…``, no path), empty if nowhere; https makes the cookie
     Secure. ``prefix``: path before every route, ``""`` or ``/…`` without a slash at the end. ``account``: the
     channel account's name. ``demo``: also ``/demo/`` with the backend's seats; only a loopback host is answered
-    then. ``heartbeat``: seconds between signs of life on an idle stream.
+    then. ``heartbeat``: seconds between signs of life on an idle stream. ``trusted_proxies``: whose word on where a
+    request comes from is taken (addresses or networks, commas between).
     """
 
     public_url: str = ""
@@ -152,6 +157,8 @@ class WebSettings:
     heartbeat: float = 15.0
     cookie_days: int = 400  # browsers keep a cookie no longer
     decoders: int = 2  # stored pictures made smaller at once
+    limits: Limits = field(default_factory=Limits)
+    trusted_proxies: str = "127.0.0.1, ::1"
 
 
 @dataclass(slots=True)
@@ -162,6 +169,8 @@ class Site:
     settings: WebSettings
     prefix: str
     decoders: asyncio.Semaphore
+    doors: Doors
+    trusted: tuple[Network, ...]
     streams: Counter[str] = field(default_factory=Counter)
     running: set[asyncio.Task[Any]] = field(default_factory=set)
     small: OrderedDict[tuple[str, int], bytes] = field(default_factory=OrderedDict)
@@ -188,9 +197,10 @@ def app(backend: Backend, settings: WebSettings) -> web.Application:
     """The whole channel, to be served: the chat under ``settings.prefix`` and, in the demo, every seat's."""
     application = web.Application(client_max_size=ACT_LIMIT, middlewares=[only_loopback] if settings.demo else [])
     decoders = asyncio.Semaphore(settings.decoders)
-    sites = [Site(backend, settings, settings.prefix, decoders)]
+    doors, trusted = Doors(settings.limits), networks(settings.trusted_proxies)
+    sites = [Site(backend, settings, settings.prefix, decoders, doors, trusted)]
     if settings.demo:
-        sites += [Site(backend, settings, seat.prefix, decoders) for seat in backend.demo_seats]
+        sites += [Site(backend, settings, seat.prefix, decoders, doors, trusted) for seat in backend.demo_seats]
         application.router.add_get("/demo", partial(moved, "/demo/"))
         application.router.add_get("/demo/", partial(demo_page, sites[0]))
     for site in sites:
@@ -204,18 +214,51 @@ def routes(site: Site) -> list[web.RouteDef]:
     """The routes of one mounted chat."""
     base = site.prefix
     home = "/demo/" if site.settings.demo and not base else f"{base}/chat"
+    quick = partial(partial, limited, site, site.doors.under_way)
+    lasting = partial(partial, limited, site, site.doors.streams)
     return [
-        web.get(f"{base}/", partial(moved, home)),
-        web.get(f"{base}/q/{{payload}}", partial(landing, site)),
-        web.get(f"{base}/chat", partial(page, site, chat_page(site))),
-        web.get(f"{base}/chat/history", partial(history, site)),
-        web.get(f"{base}/chat/stream", partial(stream, site), allow_head=False),
-        web.get(f"{base}/chat/picture/{{key}}", partial(picture, site)),
-        web.post(f"{base}/chat/act", partial(act, site)),
-        web.post(f"{base}/chat/upload", partial(upload, site)),
-        web.post(f"{base}/chat/leave", partial(leave, site)),
-        web.get(f"{base}/static/{{name}}", static),
+        web.get(f"{base}/", quick(partial(moved, home))),
+        web.get(f"{base}/q/{{payload}}", quick(partial(landing, site))),
+        web.get(f"{base}/chat", quick(partial(page, site, chat_page(site)))),
+        web.get(f"{base}/chat/history", quick(partial(history, site))),
+        web.get(f"{base}/chat/stream", lasting(partial(stream, site)), allow_head=False),
+        web.get(f"{base}/chat/picture/{{key}}", quick(partial(picture, site))),
+        web.post(f"{base}/chat/act", quick(partial(act, site))),
+        web.post(f"{base}/chat/upload", quick(partial(upload, site))),
+        web.post(f"{base}/chat/leave", quick(partial(leave, site))),
+        web.get(f"{base}/static/{{name}}", quick(static)),
     ]
+
+
+# -------------------------------------------------------------------------------------------- limits
+
+
+def network(site: Site, request: web.Request) -> str:
+    """The network address that a request comes from; ``""``: not known."""
+    forwarded = request.headers.getall("X-Forwarded-For", [])
+    return network_of(request.remote, forwarded, request.headers.get("X-Real-IP", ""), site.trusted)
+
+
+async def limited(
+    site: Site, slots: Slots, handler: Callable[[web.Request], Awaitable[web.StreamResponse]], request: web.Request
+) -> web.StreamResponse:
+    """Do what the request asks unless its network asks too much, or has too much under way; of the webhooks of
+    messengers, which come from few addresses and know a secret, nothing is counted."""
+    where = network(site, request)
+    if not where:
+        return await handler(request)
+    wait = site.doors.network.take(where)
+    if wait:
+        return too_many(wait)
+    with slots.hold(where) as free:
+        return await handler(request) if free else too_many(2)
+
+
+def too_many(seconds: float) -> web.Response:
+    """``429``: the page keeps what it wanted to send and tries again. Nothing was read and nothing done."""
+    response = refusal("flood", 429)
+    response.headers["Retry-After"] = str(min(3600, math.ceil(seconds)))
+    return response
 
 
 async def guard(settings: WebSettings, request: web.Request, response: web.StreamResponse) -> None:
@@ -234,6 +277,8 @@ async def guard(settings: WebSettings, request: web.Request, response: web.Strea
     response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
     response.headers.setdefault("Cache-Control", "no-store")
+    if settings.public_url.startswith("https://"):
+        response.headers.setdefault("Strict-Transport-Security", HSTS)
 
 
 @web.middleware
@@ -309,8 +354,14 @@ async def act(site: Site, request: web.Request) -> web.Response:
         return refusal("origin", 403)
     if request.content_type != "application/json":
         return refusal("content_type", 415)
+    known_as = known(site, request)
+    if known_as and (wait := site.doors.contact.take(known_as)):
+        return too_many(wait)
     try:
-        raw = await request.json()
+        async with asyncio.timeout(ACT_SECONDS):
+            raw = await request.json()
+    except TimeoutError:
+        return refusal("slow", 408)
     except (ValueError, RecursionError):
         return refusal("json", 400)
     try:
@@ -322,7 +373,9 @@ async def act(site: Site, request: web.Request) -> web.Response:
         if not isinstance(what, Opened):
             return refusal("unknown_browser", 401)
         token = secrets.token_urlsafe(32)
-    address = address_of(token)
+    address, where = address_of(token), network(site, request)
+    if wait := site.doors.meet(address, where):
+        return too_many(wait)
     outgoing = await site.backend.take(
         Incoming(
             account=site.settings.account,
@@ -332,6 +385,7 @@ async def act(site: Site, request: web.Request) -> web.Response:
             at=datetime.now(UTC),
             screen=screen,
             capabilities=WEB,
+            network=where,
         )
     )
     lines = [as_json(HistoryLine(out.id, "out", out.body, out.at)) for out in outgoing]
@@ -462,6 +516,9 @@ async def events(site: Site, address: str, after: int) -> AsyncGenerator[str, No
                 line = await asyncio.wait_for(queue.get(), site.settings.heartbeat)
             except TimeoutError:
                 yield "event: ping\ndata: \n\n"
+                # A word from the process that took the turn may have been lost.
+                for missed in await site.backend.history(address, max(shown, default=after)):
+                    queue.put_nowait(missed)
                 continue
             if line.id not in shown:
                 shown.add(line.id)
@@ -496,6 +553,8 @@ async def upload(site: Site, request: web.Request) -> web.Response:
     address = known(site, request)
     if address is None:
         return refusal("unknown_browser", 401)
+    if wait := site.doors.contact.take(address) or site.doors.uploads.take(address):
+        return too_many(wait)
     try:
         async with asyncio.timeout(UPLOAD_SECONDS):
             data = await photo_bytes(request)
@@ -716,6 +775,7 @@ def chrome() -> dict[str, str]:
         "sending": _("web.sending"),
         "sent": _("web.sent"),
         "waiting": _("web.waiting"),
+        "busy": _("web.busy"),
         "failed": _("web.failed"),
         "again": _("web.again"),
         "placeholder": _("web.placeholder"),

@@ -85,17 +85,25 @@ def test_hoctap_config_names_another_file_and_paths_follow_it(elsewhere: Path, m
     [
         (
             "[web]\nprot = 1",
-            "bot.toml: web.prot: unknown key; expected one of: host, port, public_url, picture_workers",
+            "bot.toml: web.prot: unknown key; expected one of: host, port, public_url, picture_workers, trusted_proxies",
         ),
         (
             "[wbe]\nport = 1",
-            "bot.toml: wbe: unknown key; expected one of: storage, web, telegram, review, evidence, keep",
+            "bot.toml: wbe: unknown key; expected one of: storage, web, telegram, operation, review, evidence, limits, keep",
         ),
-        ("port = 1", "bot.toml: port: unknown key; expected one of: storage, web, telegram, review, evidence, keep"),
+        (
+            "port = 1",
+            "bot.toml: port: unknown key; expected one of: storage, web, telegram, operation, review, evidence, limits, keep",
+        ),
         ("web = 1", "bot.toml: web: expected a section [web] of keys"),
         ("[web]\nport = 70000", "bot.toml: web.port: expected a whole number from 1 to 65535"),
         ('[web]\nport = "many"', "bot.toml: web.port: expected a whole number from 1 to 65535"),
         ("[web]\nport = true", "bot.toml: web.port: expected a whole number from 1 to 65535"),
+        ("[limits]\nat_once = 1", "bot.toml: limits.at_once: expected a whole number from 10 to 1000000"),
+        (
+            '[web]\ntrusted_proxies = "proxy.vn"',
+            "bot.toml: web.trusted_proxies: expected IP addresses or networks separated by commas",
+        ),
         ("[keep]\noutbox_days = 4", "bot.toml: keep.outbox_days: expected a whole number from 1 to 3"),
         ('[storage]\nurl = "mysql://x"', "bot.toml: storage.url: expected sqlite:///path or"),
         ('[storage]\nurl = "sqlite:///:memory:"', "bot.toml: storage.url: expected sqlite:///path or"),

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from aiohttp import web
 
 from bot.channels.telegram import Telegram, TelegramSettings
+from bot.limits import UNLIMITED, Rate
 from bot.service import Parts, Service
 from dialogs.states import Rules
 from storage import codes, officers, units
@@ -39,6 +40,7 @@ class Live:
     webhook: bool = False
     undo_seconds: int = 0
     rates: tuple[float, float, float] = (1000, 1000, 1000)
+    contact: Rate = UNLIMITED.contact
     bots: list[FakeBot] = field(default_factory=list)
     service: Service | None = None
     telegrams: list[Telegram] = field(default_factory=list)
@@ -73,7 +75,7 @@ class Live:
             name = account.partition(":")[2]
             path = f"/telegram/{name or 'bot'}"
             hook = self.base + path if self.webhook else ""
-            settings = TelegramSettings(account, name, self.api.url, hook, *self.rates)
+            settings = TelegramSettings(account, name, self.api.url, hook, *self.rates, self.contact)
             telegram = self.service.telegram(token, settings)
             app.router.add_post(path, telegram.webhook)
         self.telegrams = list(self.service.bots)

@@ -115,7 +115,8 @@ async function showPending(item, urls) {
 
 function mark(item, state, sentence) {
   const entry = own.get(item.id);
-  if (entry) markState(entry.node, state, sentence);
+  const busy = state === "busy"; // the server is there, but has had too much of us at once
+  if (entry) markState(entry.node, busy ? "waiting" : state, busy ? say("busy") : sentence);
   if (state === "waiting") online = false;
   refresh();
 }

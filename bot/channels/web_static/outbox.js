@@ -44,7 +44,7 @@ export function keptList(name) {
  * `item`: {id, screen, kind, choice|text|caption|payload, label, photos: [{local, key: [key]}], at}. What holds a
  * number that may be secret is in memory only: after a reload the person finds the question open, and answers it again.
  * `photoKey(local)` uploads a photo and gives its keys; it throws an error with `permanent` and `sentence` if it never will.
- * `on`: state(item, "sending"|"waiting"), acknowledged(item, messages), refused(item, sentence), photoRefused(item, local, sentence), changed().
+ * `on`: state(item, "sending"|"waiting"|"busy"), acknowledged(item, messages), refused(item, sentence), photoRefused(item, local, sentence), changed().
  */
 export function outbox(base, name, photoKey, on) {
   const kept = keptList(name);
@@ -104,14 +104,18 @@ export function outbox(base, name, photoKey, on) {
         throw error;
       }
     }
-    const { status, messages } = await post(item);
+    const { status, messages, after } = await post(item);
+    if (status === 429) {
+      await pause(item, after);
+      return true; // it is tried again, first of all
+    }
     if (status === 200) {
       take(item.id);
       on.acknowledged(item, messages);
       return true;
     }
     if (status === 401) return beginAnew();
-    if (status === 0 || status >= 500 || status === 429 || status === 408) return false;
+    if (status === 0 || status >= 500 || status === 408) return false;
     take(item.id);
     on.refused(item);
     return true;
@@ -156,7 +160,8 @@ export function outbox(base, name, photoKey, on) {
         body: JSON.stringify({ id, screen, kind, choice, text, caption, payload, uploads }),
         signal: abort.signal,
       });
-      return { status: answer.status, messages: answer.ok ? (await answer.json()).messages : [] };
+      const after = Number(answer.headers.get("Retry-After")) || 0;
+      return { status: answer.status, messages: answer.ok ? (await answer.json()).messages : [], after };
     } catch (error) {
       return { status: 0 }; // no network, too slow, or an answer cut off
     } finally {
@@ -164,9 +169,10 @@ export function outbox(base, name, photoKey, on) {
     }
   }
 
-  function pause(item) {
-    on.state(item, "waiting");
-    const seconds = PAUSES[Math.min(tries, PAUSES.length - 1)];
+  /** `after`: seconds that the server wants to be left alone, because too much came at once. */
+  function pause(item, after = 0) {
+    on.state(item, after ? "busy" : "waiting");
+    const seconds = Math.max(after, PAUSES[Math.min(tries, PAUSES.length - 1)]);
     tries += 1;
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, seconds * 1000);
