@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 from bot import redaction
 from storage import events
@@ -105,7 +105,7 @@ def fields() -> dict[str, str | float]:
 
 
 class _Line(logging.Formatter):
-    """A record as *write* puts it, without an error's own words."""
+    """A record as *write* puts it, without an error's own words, tokens and id numbers."""
 
     def __init__(self, write: Callable[[logging.LogRecord, str, str], str]) -> None:
         super().__init__()
@@ -113,7 +113,8 @@ class _Line(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         error = record.exc_info[1] if record.exc_info else None
-        return self._write(record, said(record), events.traced(error).rstrip() if error is not None else "")
+        told = events.traced(error).rstrip() if error is not None else ""
+        return redaction.redacted(self._write(record, said(record), told))
 
 
 def said(record: logging.LogRecord) -> str:
@@ -158,12 +159,17 @@ def install(form: str = "text", level: str = "info") -> None:
     """Set logging up for a process that serves: to stderr, one line a record (*form* ``text``, with an error's frames
     below it, or ``json``); *level* is that of our own modules, libraries tell warnings only. Tokens and id numbers are
     masked in whatever is written (:mod:`bot.redaction`)."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Line(FORMS[form]))
-    handler.addFilter(_enrich)
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.basicConfig(level=logging.WARNING, handlers=[handler(form, sys.stderr)])
     for name in OURS:
         logging.getLogger(name).setLevel(level.upper())
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     redaction.install()
+
+
+def handler(form: str, stream: TextIO) -> logging.Handler:
+    """Writes records as they may be written."""
+    found = logging.StreamHandler(stream)
+    found.setFormatter(_Line(FORMS[form]))
+    found.addFilter(_enrich)
+    return found
