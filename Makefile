@@ -2,7 +2,7 @@
 # Pass options with ARGS, as in: make demo ARGS="--port 8090 --no-open" · make test ARGS="tests/dialogs -k join".
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick bench lint lock system-packages
+.PHONY: help setup demo test quick bench lint audit lock system-packages
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | awk -F '\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ lint: setup  ## style, types, import arrows, catalogues
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 	@.venv/bin/python -m locales.check
+
+audit: setup  ## known vulnerabilities of the locked packages, where the database of them can be had; pins and hashes anyway
+	@scripts/audit.sh
 
 lock: setup  ## write the locks anew from pyproject.toml (ARGS=--upgrade for newer releases)
 	@scripts/lock.sh $(ARGS)
