@@ -66,7 +66,7 @@ async def serve(
     """
     service = Service(parts)
     site = app(service.backend(settings.account), settings)
-    site.middlewares.append(counting(service.metrics))
+    site.middlewares.insert(0, counting(service.metrics))
     for bot in bots:
         telegram = service.telegram(bot.token, bot.settings)
         if bot.settings.webhook:

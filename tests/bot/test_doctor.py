@@ -206,3 +206,21 @@ async def test_the_stand_in_of_the_whole_bot_api_is_found_in_order(
         square = await asyncio.to_thread(cli, "qr", "06685", "--telegram")
     assert {found[check][0] for check in ("telegram", "telegram.clock", "telegram.webhook")} == {"good"}
     square.said("https://t.me/hoctap_bot?start=DV06685K")
+
+
+@pytest.mark.parametrize(
+    ("listen", "state", "said"),
+    [
+        ("127.0.0.1:9090", "good", "127.0.0.1:9090"),
+        ("[::1]:9090", "good", "[::1]:9090"),
+        ("0.0.0.0:9090", "warn", "0.0.0.0:9090"),
+        ("inner:9090", "warn", "inner:9090"),
+        ("", "note", "operation.listen"),
+    ],
+)
+def test_health_and_metrics_are_for_the_operator(
+    world: World, cli: Cli, monkeypatch: pytest.MonkeyPatch, listen: str, state: str, said: str
+) -> None:
+    monkeypatch.setenv("HOCTAP_OPERATION__LISTEN", listen)
+    found = [each for each in cli("doctor", "--offline", "--json").json if each["check"] == "operation"]
+    assert [(each["state"], said in each["text"]) for each in found] == [(state, True)]

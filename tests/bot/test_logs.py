@@ -130,7 +130,7 @@ async def test_a_run_with_defects_writes_nothing_of_anybody(
 async def in_the_browser(service: Service) -> None:
     """A chat on the web, and requests that go wrong in every layer, with words and codes in their paths."""
     site = chat_page(service.backend(), WebSettings())
-    site.middlewares.append(counting(service.metrics))
+    site.middlewares.insert(0, counting(service.metrics))
 
     async def breaks(request: web.Request) -> web.Response:
         raise ValueError(f"{WORDS} {request.path}")

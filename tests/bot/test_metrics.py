@@ -76,7 +76,7 @@ def value(found: Found, name: str, **labels: str) -> float:
 async def on_the_web(service: Service) -> AsyncIterator[str]:
     """The chat page of a service, counted as in ``hoctap run``; its address."""
     site = chat_page(service.backend(), WebSettings())
-    site.middlewares.append(counting(service.metrics))
+    site.middlewares.insert(0, counting(service.metrics))
     port, runner = free_port(), web.AppRunner(site, access_log=None, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
