@@ -178,8 +178,7 @@ class Service:
         if self._locks is None:
             await work()
             return
-        async with self._locks.held(work.__name__):
-            await work()
+        await self._locks.alone(work.__name__, work)
 
     def _warm(self) -> None:
         with reading(self.engine) as conn:
@@ -834,12 +833,12 @@ def _deliver_web(conn: Connection, now: datetime) -> list[tuple[str, HistoryLine
     # A farewell went with its answer; it is only kept for the repeat of that act.
     for row in outbox.due(conn, WEB_ACCOUNT, now, farewells=False):
         assert row.contact_id is not None
-        if conversations.peek(conn, row.account, row.address) is None:
-            outbox.settle(conn, row.id, "failed", "the contact has gone")
-        elif row.message_id is None:
+        there = conversations.peek(conn, row.account, row.address) is not None
+        outcome = ("sent", None) if there else ("failed", "the contact has gone")
+        if not outbox.settle(conn, row.id, *outcome):  # another process was quicker
+            continue
+        if there and row.message_id is None:
             line = conversations.keep_message(conn, row.contact_id, "out", row.body, now)
+            outbox.stands_as(conn, row.id, line)
             delivered.append((row.address, HistoryLine(line, "out", row.body, now)))
-            outbox.settle(conn, row.id, "sent", message_id=line)
-        else:
-            outbox.settle(conn, row.id, "sent")
     return delivered

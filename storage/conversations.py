@@ -3,7 +3,7 @@ turn)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -172,6 +172,18 @@ def open_chat(conn: Connection, account: str, address: str) -> Chat | None:
     if conn.dialect.name != "sqlite":
         _LOCK.first(conn, account=account, address=address)
     return _chat(_PEEK.first(conn, account=account, address=address))
+
+
+def lock(conn: Connection, contact_ids: Iterable[int]) -> bool:
+    """Lock the conversations of several contacts until the transaction ends, in the order of their numbers; ``False``
+    where the one writer is the lock already (SQLite)."""
+    if conn.dialect.name == "sqlite":
+        return False
+    wanted = conversations.c.contact_id.in_(sorted(contact_ids))
+    conn.execute(
+        sa.select(conversations.c.contact_id).where(wanted).order_by(conversations.c.contact_id).with_for_update()
+    ).all()
+    return True
 
 
 def peek(conn: Connection, account: str, address: str) -> Chat | None:

@@ -63,6 +63,7 @@ _LET_GO = Prepared(
     .returning(deletions.c.holds)
 )
 _DROP = Prepared(sa.delete(deletions).where(_ONE))
+_DROP_CLAIMED = Prepared(sa.delete(deletions).where(_ONE, deletions.c.claimed))
 _AT_ONCE = Prepared(
     sa.update(deletions)
     .where(_ONE, sa.not_(deletions.c.claimed), deletions.c.holds == 0)
@@ -109,7 +110,7 @@ def waiting_since(conn: Connection) -> datetime | None:
 def settle(conn: Connection, deleted: Iterable[str]) -> None:
     """The store has deleted these."""
     for key in sorted(deleted):
-        _DROP.run(conn, blob=key)
+        _DROP_CLAIMED.run(conn, blob=key)
 
 
 def put_off(conn: Connection, keys: Iterable[str], now: datetime) -> None:

@@ -24,6 +24,7 @@ from typing import Any, Generic, TypeVar
 
 import psycopg
 import sqlalchemy as sa
+import sqlalchemy.exc
 import sqlalchemy.pool
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
@@ -39,6 +40,20 @@ T = TypeVar("T")
 
 MOST_IN_A_BATCH = 128
 ATTEMPTS = 6
+READERS = 36  # connections beside the pool's: as many as asyncio has threads to read in, and the turns' own
+# lock_not_available, in_failed_sql_transaction, idle_in_transaction_session_timeout, read_only_sql_transaction (a
+# server that is being replaced)
+PASSING = frozenset({"55P03", "25P02", "25P03", "25006"})
+# Of a turn: nobody waits long for a lock, and a process that is frozen in the middle lets go of its locks.
+TURN_LIMITS = "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '30s'"
+# A partner that is frozen or cut off is noticed in seconds, not hours.
+KEEPALIVE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
 
 
 class TransientFailure(Exception):
@@ -52,7 +67,13 @@ def open_engine(url: str, *, pool: int = 8) -> Engine:
         return _open_sqlite(given)
     if given.drivername == "postgresql":
         given = given.set(drivername="postgresql+psycopg")
-    engine = sa.create_engine(given, pool_size=pool, max_overflow=pool, pool_pre_ping=True, future=True)
+    engine = sa.create_engine(
+        given,
+        pool_size=pool,
+        max_overflow=READERS,
+        pool_pre_ping=True,
+        connect_args=KEEPALIVE,
+    )
 
     @sa.event.listens_for(engine, "connect")
     def _keep_prepared(connection: psycopg.Connection[Any], _record: Any) -> None:
@@ -118,6 +139,8 @@ def is_transient(error: BaseException) -> bool:
     """Is this the database's passing trouble (lock, serialization, connection, disk), and not a defect?"""
     if isinstance(error, TransientFailure):
         return True
+    if isinstance(error, sqlalchemy.exc.TimeoutError):  # every connection of the pool is in use
+        return True
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or (error.orig is not None and is_transient(error.orig))
     if isinstance(error, sqlite3.OperationalError):
@@ -128,6 +151,7 @@ def is_transient(error: BaseException) -> bool:
         return (
             isinstance(error, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected)
             or state[:2] in ("08", "53", "57")
+            or state in PASSING
             or (isinstance(error, psycopg.OperationalError) and not state)
         )
     return False
@@ -339,6 +363,8 @@ class _Kept:
         """A transaction. After trouble the connection is given back, and the pool looks at it before the next turn."""
         if self._conn is None:
             self._conn = self._engine.connect()
+            with self._conn.begin():
+                self._conn.exec_driver_sql(TURN_LIMITS)
         try:
             with self._conn.begin():
                 yield self._conn

@@ -39,7 +39,13 @@ def tidy(conn: Connection, keep: Keep, now: datetime) -> bool:
     """
     provisional = people.stale_provisional(conn, now)
     unjoined = conversations.unjoined(conn, now - timedelta(days=keep.unjoined_days))
-    for contact_id in (*provisional, *unjoined):  # joining was never finished: what was said of it goes
+    late = {*provisional, *unjoined}
+    if late and conversations.lock(conn, late):  # somebody may be giving consent at this moment: looked at again
+        late &= {
+            *people.stale_provisional(conn, now),
+            *conversations.unjoined(conn, now - timedelta(days=keep.unjoined_days)),
+        }
+    for contact_id in sorted(late):  # joining was never finished: what was said of it goes
         erasure.forget_contact(conn, contact_id, now)
     conversations.purge_claims(conn, now - timedelta(days=keep.claims_days))
     conversations.purge_messages(conn, now - timedelta(days=keep.history_days))

@@ -197,6 +197,24 @@ def answers_for(conn: Connection, account: str, address: str) -> list[Waiting]:
     return [Waiting(*row) for row in _ANSWERS_FOR.all(conn, account=account, address=address)]
 
 
+_FRESH_ANSWER = Prepared(
+    sa.select(outbox.c.id)
+    .where(
+        outbox.c.outcome == "waiting",
+        outbox.c.priority == sa.literal_column(str(ANSWER)),
+        outbox.c.account == sa.bindparam("account"),
+        outbox.c.address == sa.bindparam("address"),
+        outbox.c.not_before > sa.bindparam("since"),
+    )
+    .limit(1)
+)
+
+
+def has_fresh_answer(conn: Connection, account: str, address: str, since: datetime) -> bool:
+    """Does an answer wait for this address that was put out after *since*?"""
+    return _FRESH_ANSWER.first(conn, account=account, address=address, since=since) is not None
+
+
 def pushes_due(conn: Connection, account: str, now: datetime, most: int = 200) -> list[Waiting]:
     """What the bot says on its own (notices before bulk) and should say now, oldest first."""
     return [Waiting(*row) for row in _DUE_PUSHES.all(conn, account=account, now=now, most=most)]
@@ -262,9 +280,19 @@ _SETTLE = Prepared(
 
 def settle(
     conn: Connection, row_id: int, outcome: str, reason: str | None = None, message_id: int | None = None
-) -> None:
-    """Write back how a row fared: ``sent`` or ``failed`` with a reason."""
-    _SETTLE.run(conn, row=row_id, result=outcome, why=reason, message=message_id)
+) -> bool:
+    """Write back how a row fared: ``sent`` or ``failed`` with a reason; ``False`` when that was known already."""
+    return _SETTLE.run(conn, row=row_id, result=outcome, why=reason, message=message_id) == 1
+
+
+_STANDS_AS = Prepared(
+    sa.update(outbox).where(outbox.c.id == sa.bindparam("row")).values(message_id=sa.bindparam("message"))
+)
+
+
+def stands_as(conn: Connection, row_id: int, message_id: int) -> None:
+    """The row stands in the history as this line."""
+    _STANDS_AS.run(conn, row=row_id, message=message_id)
 
 
 _PURGE = Prepared(

@@ -12,6 +12,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import psycopg
 import sqlalchemy as sa
@@ -20,6 +21,17 @@ log = logging.getLogger(__name__)
 
 CHANNEL = "hoctap"
 SLOWEST_RETRY = 5.0  # seconds between tries to reach the database
+WATCH = 2.0  # seconds between looks at whether a lock that work depends on is still held
+WITHIN = 10.0  # seconds for one statement
+# A process or a network that is frozen must not keep its locks for hours.
+SESSION: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+    "options": "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
+}
 Psycopg = psycopg.AsyncConnection[tuple[object, ...]]
 
 
@@ -50,13 +62,14 @@ class Locks:
             async with self._one:
                 if name in self._held:
                     return False
-                session = await self._open()
-                row = await (await session.execute("SELECT pg_try_advisory_lock(%s)", [_number(name)])).fetchone()
+                async with asyncio.timeout(WITHIN):
+                    session = await self._open()
+                    row = await (await session.execute("SELECT pg_try_advisory_lock(%s)", [_number(name)])).fetchone()
                 if row is not None and row[0]:
                     self._held.add(name)
                     return True
                 return False
-        except psycopg.Error as error:
+        except (psycopg.Error, TimeoutError) as error:
             await self._gone(error)
             return False
 
@@ -66,10 +79,12 @@ class Locks:
             return
         try:
             async with self._one:
-                if name in self._held and self._session is not None:
-                    await self._session.execute("SELECT pg_advisory_unlock(%s)", [_number(name)])
+                session = self._session
+                if name in self._held and session is not None:
+                    async with asyncio.timeout(WITHIN):
+                        await session.execute("SELECT pg_advisory_unlock(%s)", [_number(name)])
                     self._held.discard(name)
-        except psycopg.Error as error:
+        except (psycopg.Error, TimeoutError) as error:
             await self._gone(error)
 
     def has(self, name: str) -> bool:
@@ -83,13 +98,15 @@ class Locks:
 
     async def check(self) -> bool:
         """Is the session alive? If not, every lock is gone."""
-        if self._session is None:
-            return False
         try:
             async with self._one:
-                await self._session.execute("SELECT 1")
+                session = self._session
+                if session is None:
+                    return False
+                async with asyncio.timeout(WITHIN):
+                    await session.execute("SELECT 1")
             return True
-        except psycopg.Error as error:
+        except (psycopg.Error, TimeoutError) as error:
             await self._gone(error)
             return False
 
@@ -103,6 +120,25 @@ class Locks:
         finally:
             await self.free(name)
 
+    async def alone(self, name: str, work: Callable[[], Awaitable[None]], every: float = 1.0) -> None:
+        """Work while the lock is held, until it ends: a lock that is lost stops it, and once it is had again it
+        begins anew."""
+        while True:
+            async with self.held(name, every):
+                task = asyncio.ensure_future(work())
+                try:
+                    while not task.done():
+                        await asyncio.wait((task,), timeout=WATCH)
+                        if not task.done() and not (await self.check() and self.has(name)):
+                            log.warning("the lock %s is lost: its work is left to others", name)
+                            break
+                    else:
+                        await task
+                        return
+                finally:
+                    task.cancel()
+                    await asyncio.gather(task, return_exceptions=True)
+
     async def close(self) -> None:
         """Let go of everything."""
         self._held.clear()
@@ -113,10 +149,13 @@ class Locks:
     async def _open(self) -> Psycopg:
         if self._session is None or self._session.closed:
             self._held.clear()
-            self._session = await psycopg.AsyncConnection.connect(_address(self._url), autocommit=True)
+            self._session = await psycopg.AsyncConnection.connect(_address(self._url), autocommit=True, **SESSION)
         return self._session
 
-    async def _gone(self, error: psycopg.Error) -> None:
+    async def _gone(self, error: Exception) -> None:
+        if self._session is not None and isinstance(error, psycopg.Error) and not self._session.broken:
+            log.warning("a lock could not be asked for: %s", type(error).__name__)  # the others are still held
+            return
         log.warning("the locks are gone: %s", type(error).__name__)
         self._held.clear()
         session, self._session = self._session, None
@@ -147,7 +186,7 @@ class Words:
         wait = 0.2
         while True:
             try:
-                session = await psycopg.AsyncConnection.connect(_address(self._url), autocommit=True)
+                session = await psycopg.AsyncConnection.connect(_address(self._url), autocommit=True, **SESSION)
                 try:
                     wait = 0.2
                     await work(session)

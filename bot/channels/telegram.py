@@ -53,6 +53,7 @@ UPDATE_LIMIT = 1024 * 1024  # bytes of one update by webhook; real ones stay bel
 CONNECTIONS = 40  # of Telegram to the webhook at once
 ANSWER_WITHIN = 1.0  # seconds after which a press is answered by a call of its own instead of the webhook's response
 SLOWEST_RETRY = 60.0  # seconds
+OWN_TIME = timedelta(seconds=55)
 LEFT_BY_OTHERS = (5.0, 2.0)  # the same where several processes answer: one of them may have died
 LEFT_BEHIND = (30.0, 30.0)  # seconds after which an answer that waits in the table is taken up; between looks
 FILE_LIMIT = 20 * 1024 * 1024  # bytes: getFile serves no more (https://core.telegram.org/bots/api#getfile)
@@ -252,6 +253,7 @@ class Telegram:
         self.settings, self.backend, self.roles = settings, backend, roles
         self.account = settings.account
         self.username = ""
+        self._poller = f"poller:{settings.account}"
         self.bot = open_bot(token, settings.api_url)
         common = None if backend.shared is None else _common(backend, settings)
         self.budget = Budget(settings.rate, settings.push_rate, settings.chat_rate, common=common)
@@ -326,9 +328,18 @@ class Telegram:
         if self.backend.shared is None:
             await work()
             return
-        async with self.backend.shared.locks.held(f"{what}:{self.account}"):
+
+        async def until_the_end() -> None:
             await work()
             await self._stopping.wait()
+
+        # Two that push at once send nothing twice (a chat and its rows are one process's): no need to stop it.
+        name = f"{what}:{self.account}"
+        if what == "push":
+            async with self.backend.shared.locks.held(name):
+                await until_the_end()
+        else:
+            await self.backend.shared.locks.alone(name, until_the_end)
 
     async def stop(self, grace: float) -> None:
         """End gracefully: turns under way end and are acknowledged, answers go out; what is left stays in the
@@ -351,7 +362,13 @@ class Telegram:
 
     async def _recover(self, before: datetime) -> None:
         """Go on with answers that wait in the table and in no lane."""
-        self.lanes.recover(await self.backend.read(partial(outbox.answers_due, account=self.account, now=before)))
+        due = await self.backend.read(partial(outbox.answers_due, account=self.account, now=before))
+        if self.backend.shared is not None and any(events.MASK in row.body for row in due):
+            # A code that is shown once is known to the process alone that made it: it gets more time.
+            old = await self.backend.read(partial(outbox.answers_due, account=self.account, now=before - OWN_TIME))
+            patient = {row.id for row in old}
+            due = [row for row in due if events.MASK not in row.body or row.id in patient]
+        self.lanes.recover(due)
 
     async def _take_up(self, age: float, every: float) -> None:
         """Answers that another process put out (an event taken anew by the operator, a worker that died) go out as
@@ -382,7 +399,7 @@ class Telegram:
             await self._poll()
             return
         while not self._stopping.is_set():
-            async with self.backend.shared.locks.held(f"poller:{self.account}"):
+            async with self.backend.shared.locks.held(self._poller):
                 await self._persist(self._drop_webhook, "removing the webhook")
                 await self._poll()
 
@@ -451,7 +468,7 @@ class Telegram:
         offset, wait = 0, 1.0
         shared = self.backend.shared
         while not self._stopping.is_set():
-            if shared is not None and not await shared.locks.check():
+            if shared is not None and not (await shared.locks.check() and shared.locks.has(self._poller)):
                 return
             try:
                 raws = await self._fetch_updates(offset)
@@ -472,6 +489,10 @@ class Telegram:
             if raws:
                 try:
                     await self._take_batch(raws)
+                except TransientFailure:
+                    log.warning("%s: the database cannot take updates now; they come again", self.account)
+                    await self._pause(1.0)
+                    continue
                 except Exception as error:  # noqa: BLE001 - whatever it is, polling goes on
                     log.error("%s: updates could not be taken; they come again: %s", self.account, events.traced(error))
                     await self._pause(SLOWEST_RETRY)
@@ -626,44 +647,46 @@ class Telegram:
         await taking
         return heard.press if done else ""
 
-    async def _take_waiting(self, raw: dict[str, Any], update: int) -> None:
-        """Take an update that waits in the inbox; its row goes in the transaction of its turn. Raises
-        ``TransientFailure``."""
-        with logs.about(self.account, str(raw.get("update_id"))):
-            try:
-                heard = read(raw)
-            except ValidationError as error:
-                await self._keep_undecodable(raw, error, update)
-                return
-            if heard is not None:
-                await self._take(heard, raw, True, update)
-            if heard is None or not heard.address or isinstance(heard.act, Page):  # no turn that takes the row along
-                await self.backend.run(partial(inbox.done, update_id=update))
+    async def _take_waiting(self, raw: dict[str, Any], update: int) -> bool:
+        """Take an update that waits in the inbox; its row goes in the transaction of its turn. ``False``: another
+        process has it. Raises ``TransientFailure``."""
+        try:
+            heard = read(raw)
+        except ValidationError as error:
+            await self._keep_undecodable(raw, error, update)
+            return True
+        if heard is not None and not await self._take(heard, raw, True, update):
+            return False
+        if heard is None or not heard.address or isinstance(heard.act, Page):  # no turn that takes the row along
+            await self.backend.run(partial(inbox.done, update_id=update))
+        return True
 
-    async def _take(self, heard: Heard, raw: dict[str, Any], first: bool, waiting: int = 0) -> None:
+    async def _take(self, heard: Heard, raw: dict[str, Any], first: bool, waiting: int = 0) -> bool:
+        """Take what an update says; ``False`` when another process takes it."""
         if heard.group:
             await self._point_out(heard)
-            return
+            return True
         if not heard.address:
-            return
+            return True
         lane = self.lanes.lane(heard.address)
         async with lane.order:
             try:
-                await self._take_turn(lane, heard, first, waiting)
+                return await self._take_turn(lane, heard, first, waiting)
             except TransientFailure:
                 raise
             except Exception as error:  # noqa: BLE001 - logged without its words, which may be people's
                 log.error("%s: an update could not be taken; it is kept: %s", self.account, events.traced(error))
                 await self._keep_undecodable(raw, error, waiting)
+                return True
 
-    async def _take_turn(self, lane: Lane, heard: Heard, first: bool, waiting: int) -> None:
+    async def _take_turn(self, lane: Lane, heard: Heard, first: bool, waiting: int) -> bool:
         act, screen = heard.act, heard.screen
         if heard.press:
             if screen:
                 await self.lanes.pressed(lane, heard.message_id, screen)
             if isinstance(act, Page):
                 if await self.lanes.turn_page(lane, act.number, act.page):
-                    return
+                    return True
                 act = Opened()  # not on the phone any more: what stands is shown
             elif act is None:
                 act = Opened()
@@ -679,18 +702,20 @@ class Telegram:
         )
         found = await (self.backend.take_waiting(incoming, waiting) if waiting else self.backend.take(incoming))
         if found is None:  # another worker has it, or had it
-            return
+            return False
         taken = found
         if taken.unsaid:
             self.unsayer.wake()
         if isinstance(act, Sent):
             self.fetcher.wake()
         if taken.repeat:  # its answer may be in the table only: a commit whose end we were not told
-            self.lanes.recover(
-                await self.backend.read(partial(outbox.answers_for, account=self.account, address=heard.address))
-            )
+            if self.backend.shared is None:  # else the process that took it may be about to send it
+                self.lanes.recover(
+                    await self.backend.read(partial(outbox.answers_for, account=self.account, address=heard.address))
+                )
         elif not isinstance(act, Signal):
             self.lanes.put(heard.address, taken)
+        return True
 
     async def _answer_press(self, press: str) -> None:
         """The clock on the pressed button stops. A query too old to be answered is no trouble: its turn has been

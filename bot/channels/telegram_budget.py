@@ -53,6 +53,7 @@ class Budget:
         clock: Callable[[], float] | None = None,
     ) -> None:
         self._common = common
+        self._one_push = asyncio.Lock()
         self.pauses, self.pause_seconds = 0, 0.0  # so far, for the metrics
         self._telling: set[asyncio.Task[None]] = set()
         self._step, self._push_step, self._chat_step = 1 / rate, 1 / push_rate, 1 / chat_rate
@@ -97,17 +98,21 @@ class Budget:
         await turn
 
     async def _take_common(self, common: Common) -> None:
-        wait = (await _patiently(common.reserve)).wait
-        while wait > 0:
+        while (wait := (await _patiently(common.reserve)).wait) > 0:
             await asyncio.sleep(wait)
-            # While this answer waited for its place, Telegram may have asked somebody for silence.
-            wait = await _patiently(common.silent) if wait > LOOK_AGAIN else 0.0
-            self._open = max(self._open, self._clock() + wait)
+            # While this answer waited for its place, Telegram may have asked somebody for silence. The places before
+            # its end are void: all would be taken at once.
+            silent = await _patiently(common.silent) if wait > LOOK_AGAIN else 0.0
+            if not silent:
+                return
+            self._open = max(self._open, self._clock() + silent)
+            await asyncio.sleep(silent)
 
     async def _take_common_push(self, common: Common) -> None:
-        while (place := await _patiently(common.push)).wait > 0:
-            self._open = max(self._open, self._clock() + place.silent)
-            await asyncio.sleep(min(place.wait, LOOK_AGAIN) if not place.silent else place.wait)
+        async with self._one_push:  # the others would only ask in vain
+            while (place := await _patiently(common.push)).wait > 0:
+                self._open = max(self._open, self._clock() + place.silent)
+                await asyncio.sleep(min(place.wait, LOOK_AGAIN) if not place.silent else place.wait)
 
     async def _silence(self, seconds: float) -> None:
         assert self._common is not None

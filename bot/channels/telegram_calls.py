@@ -104,9 +104,7 @@ class JsonSession(AiohttpSession):
             raise TelegramNetworkError(method=_NONE, message="a file path of a strange form")
         session = await self.create_session()
         try:
-            async with session.get(
-                url, timeout=ClientTimeout(total=DOWNLOAD_SECONDS), allow_redirects=False
-            ) as answer:
+            async with session.get(url, timeout=ClientTimeout(total=DOWNLOAD_SECONDS), allow_redirects=False) as answer:
                 if answer.status != 200:
                     raise TelegramNetworkError(method=_NONE, message=f"status {answer.status}")
                 parts, size = [], 0

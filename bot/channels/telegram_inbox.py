@@ -6,13 +6,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import random
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 from bot.channels.telegram_lanes import Backend
-from storage import events, inbox
+from storage import conversations, events, inbox
+from storage.base import Connection
 from storage.engine import TransientFailure
 from storage.inbox import Arrived, Waiting
 
@@ -20,13 +22,17 @@ log = logging.getLogger(__name__)
 
 TICK = 1.0  # seconds between looks at the table; a word from who received something wakes at once
 AT_ONCE = 16  # chats of one bot whose turns are under way in this process
+SEEN = 200  # chats looked at
+SKEW = timedelta(minutes=10)
+MOST_TRIES = 7  # two minutes
 PATIENCE = 1.0  # seconds to wait when the database takes nothing
 
 
 class Inbox:
-    """The inbox of one bot. *take* takes a raw update that waits under a row's number."""
+    """The inbox of one bot. *take* takes a raw update that waits under a row's number; ``False`` when
+    another process has it."""
 
-    def __init__(self, account: str, backend: Backend, take: Callable[[dict[str, Any], int], Awaitable[None]]) -> None:
+    def __init__(self, account: str, backend: Backend, take: Callable[[dict[str, Any], int], Awaitable[bool]]) -> None:
         self.account, self.backend, self._take = account, backend, take
         self._wake = asyncio.Event()
         self._under_way: dict[str, asyncio.Task[None]] = {}
@@ -41,7 +47,8 @@ class Inbox:
             Arrived(chat_of(raw) or f"#{raw['update_id']}", int(raw["update_id"]), shared.seal(json.dumps(raw)))
             for raw in raws
         ]
-        await self.backend.run(partial(inbox.put, account=self.account, updates=came, now=datetime.now(UTC)))
+        # Due a while ago: another machine's clock may be behind.
+        await self.backend.run(partial(inbox.put, account=self.account, updates=came, now=datetime.now(UTC) - SKEW))
         self._wake.set()
         shared.say(f"inbox {self.account}")
 
@@ -68,11 +75,11 @@ class Inbox:
         room = AT_ONCE - len(self._under_way)
         if room <= 0:
             return
-        due = await self.backend.read(
-            partial(inbox.heads, account=self.account, now=datetime.now(UTC), most=2 * AT_ONCE)
-        )
-        for head in due:
-            if room and head.address not in self._under_way and not self._stopping:
+        due = await self.backend.read(partial(inbox.heads, account=self.account, now=datetime.now(UTC), most=SEEN))
+        free = [head for head in due if head.address not in self._under_way]
+        # The oldest first; where more wait than one process takes, each process begins with others of them.
+        for head in free if len(free) <= AT_ONCE else random.sample(free, len(free)):
+            if room and not self._stopping:
                 room -= 1
                 task = asyncio.create_task(self._one(head), name=f"{self.account} update")
                 self._under_way[head.address] = task
@@ -87,17 +94,41 @@ class Inbox:
         shared = self.backend.shared
         assert shared is not None
         try:
-            await self._take(json.loads(shared.unseal(head.raw)), head.id)
+            if not await self._take(json.loads(shared.unseal(head.raw)), head.id):
+                await asyncio.sleep(0.1)  # another process is at it
         except TransientFailure:
             log.warning("%s: the database cannot take an update now; it waits", self.account)
+            await asyncio.sleep(PATIENCE)
+        except Exception as error:  # noqa: BLE001 - logged without its words, which may be people's
+            log.error("%s: an update that waits cannot be taken: %s", self.account, events.traced(error))
+            await self._later_or_never(head, error)
+
+    async def _later_or_never(self, head: Waiting, error: Exception) -> None:
+        """It holds its chat up: tried a few times more, then kept as a failed event, as it lies here."""
+        now = datetime.now(UTC)
+        try:
+            if head.attempts < MOST_TRIES:
+                until = now + timedelta(seconds=2**head.attempts)
+                await self.backend.run(partial(inbox.put_off, update_id=head.id, until=until))
+            else:
+                await self.backend.run(partial(_give_up, account=self.account, head=head, error=error, now=now))
+        except TransientFailure:
             await asyncio.sleep(PATIENCE)
 
     async def stop(self, grace: float) -> None:
         """Turns under way end; what waits is for others, or for later."""
         self._stopping = True
+        self._wake.set()
         tasks = list(self._under_way.values())
         if tasks:
             await asyncio.wait(tasks, timeout=grace)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _give_up(conn: Connection, account: str, head: Waiting, error: Exception, now: datetime) -> None:
+    if inbox.take(conn, head.id):
+        inbox.done(conn, head.id)
+        if conversations.claim(conn, account, str(head.place), now):
+            events.keep(conn, account, head.address, str(head.place), head.raw, events.described(error), now)

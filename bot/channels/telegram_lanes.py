@@ -13,9 +13,9 @@ import re
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from html import escape
 from typing import Any, TypeVar
@@ -52,7 +52,8 @@ UNSEEN_WITHIN = 1.0  # seconds that a typed answer waits to learn whether the sc
 SLOWEST_RETRY = 30.0  # seconds between tries while Telegram cannot be reached
 DEFAULT_MENU = "citizen:vi"
 CHAT_TICK = 0.05  # seconds between tries to have a chat that another process sends to
-FRESH = 4.0  # seconds in which nobody else takes up an answer that this process has put out
+HELD_AT_ONCE = 200  # chats of this process at most: each is a lock in the database's memory
+OTHERS_TIME = timedelta(seconds=5)  # in which an answer that waits is surely another process's to send
 STAYS = "stays"  # an inline keyboard under what is shown once (a resume code): the message is not to be edited away
 
 
@@ -100,7 +101,6 @@ class Row:
     cleared: bool = False
     album: tuple[int, ...] | None = None
     sent: list[int] = field(default_factory=list)
-    put_at: float = field(default_factory=time.monotonic)
     event: logs.Event | None = field(default_factory=logs.current)
     screen: Screen = field(init=False)
     passing: bool = field(init=False)
@@ -164,6 +164,7 @@ class Lanes:
         self._writing: set[int] = set()
         self._dirty = asyncio.Event()
         self._flushing = asyncio.Lock()
+        self._held: Any = asyncio.Semaphore(HELD_AT_ONCE) if backend.shared is not None else nullcontext()
         self._written: asyncio.Future[None] | None = None
         self._stopping = False
         self.tally: Counter[tuple[str, str]] = Counter()  # what became of answers and pushes, for the metrics
@@ -248,6 +249,19 @@ class Lanes:
                 if not lane.holders:
                     await shared.locks.free(name)
 
+    async def _keep_hold(self, lane: Lane) -> None:
+        """The chat may have been lost with the session of the locks: it is to be had anew, and looked at anew."""
+        shared, name = self.backend.shared, f"chat:{self.account}:{lane.address}"
+        if shared is None or shared.locks.has(name):
+            return
+        wait = CHAT_TICK
+        while not shared.locks.has(name) and not await shared.locks.take(name):
+            await asyncio.sleep(wait)
+            wait = min(1.0, wait * 1.5)
+        lane.shown = None
+        for row in lane.rows:
+            row.again = True
+
     async def _write_down(self, lane: Lane) -> None:
         """What the chat shows is in the table: the next to hold it reads it there."""
         while True:
@@ -284,11 +298,13 @@ class Lanes:
 
     async def _sent_elsewhere(self, lane: Lane) -> bool:
         """Is another process still about to send an answer to this chat, for longer than one waits for it?"""
-        waits = partial(outbox.answers_for, account=self.account, address=lane.address)
+        # Of one put out longer ago whoever was to send it may have died; what nobody can know counts as delivered.
+        since = datetime.now(UTC) - OTHERS_TIME
+        waits = partial(outbox.has_fresh_answer, account=self.account, address=lane.address, since=since)
         until = time.monotonic() + UNSEEN_WITHIN
-        while waiting := await self.backend.read(waits):
+        while await self.backend.read(waits):
             if time.monotonic() > until or self.budget.paused:
-                return any(each.attempts == 0 for each in waiting)
+                return True
             await asyncio.sleep(CHAT_TICK)
         return False
 
@@ -322,15 +338,22 @@ class Lanes:
                 lane.work.add_done_callback(partial(self._ended, lane))
 
     def _ended(self, lane: Lane, work: asyncio.Task[None]) -> None:
-        """A row may have come while the chat was being let go."""
-        if not work.cancelled() and work.exception() is None and not self._stopping:
+        """A row may have come while the chat was being let go; or the work broke off, and is begun anew."""
+        if work.cancelled() or self._stopping:
+            return
+        error = work.exception()
+        if error is None:
             self._begin(lane)
+            return
+        if not isinstance(error, TransientFailure):
+            log.error("%s: a lane broke off: %s", self.account, events.traced(error))
+        asyncio.get_running_loop().call_later(1.0, self._begin, lane)
 
     async def _work(self, lane: Lane) -> None:
         """Send what waits in a lane, one after the other; nothing is dropped silently."""
         try:
             with logs.again(None):  # the task began with one event, and goes on with others
-                async with self.holding(lane):
+                async with self._held, self.holding(lane):
                     await self._send_rows(lane)
         finally:
             if not lane.rows:
@@ -339,6 +362,11 @@ class Lanes:
     async def _send_rows(self, lane: Lane) -> None:
         tries = 0
         while lane.rows and not self._stopping:
+            await self._keep_hold(lane)
+            first = lane.rows[0]
+            if first.again and not first.begun and not await self._still_waits(first):
+                lane.rows.remove(first)  # before it costs a place in the budget
+                continue
             await self.budget.take(lane.address)
             async with lane.sending:
                 row = self._next(lane)
@@ -367,11 +395,11 @@ class Lanes:
     async def _try(self, lane: Lane, row: Row) -> float | None:
         """Send a row: ``None`` when it is done with, seconds to wait before the next try, -1 when the chat is gone."""
         try:
-            # Where others share the database, one of them may have taken it up meanwhile.
-            late = self.backend.shared is not None and time.monotonic() - row.put_at > FRESH
-            if (row.again or late) and not await self._still_waits(row):
+            # Where others share the database, one of them may have sent it, or a younger one, meanwhile.
+            doubted = row.again or self.backend.shared is not None
+            if doubted and not await self._still_waits(row):
                 return None
-            if row.again and await self._overtaken(lane, row):
+            if doubted and await self._overtaken(lane, row):
                 self.settle(row.id, "cancelled", "newer")
                 return None
             await self._show(lane, row)
@@ -436,6 +464,11 @@ class Lanes:
     async def _show(self, lane: Lane, row: Row) -> None:
         screen, looked = row.screen, look(row.screen)
         before = await self.shown(lane)
+        if row.id < before.outbox_id and not row.begun:  # a document, a code: it comes after all, and changes no screen
+            await self._send_all(lane, row, looked, before)
+            self.settle(row.id, "sent", None, row.sent[-1])
+            self.beneath(lane, row.sent[-1])
+            return
         if not (row.sent or row.album) and _in_place(before, lane, row, looked):
             edited = await self._edit(lane, before.message_id, looked.bubbles[0])
             if edited:

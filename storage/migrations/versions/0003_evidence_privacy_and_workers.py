@@ -1,6 +1,5 @@
 """evidence privacy and workers: revision 0003, after 0002."""
 
-# ruff: noqa: E501 - Alembic writes a constraint on one line
 from __future__ import annotations
 
 import sqlalchemy as sa
