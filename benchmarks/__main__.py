@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 
-from benchmarks import dossier, help_, hostile, loss, pushing, render, report, turn
+from benchmarks import dossier, flood, help_, hostile, loss, memory, pushing, render, report, size, turn, workers
 from benchmarks.bars import Bar
 
 BARS = {
@@ -17,9 +17,14 @@ BARS = {
     "answer-wait": pushing.measure,
     "loss": loss.measure,
     "dossier": dossier.measure,
+    "dossier-pg": dossier.measure_postgres,
+    "size": size.measure,
+    "workers": workers.measure,
+    "memory": memory.measure,
     "render-p99": render.measure,
     "report": report.measure,
     "help": help_.measure,
+    "flood": flood.measure,
     "hostile": hostile.measure,
 }
 

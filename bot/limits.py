@@ -23,6 +23,7 @@ Clock = Callable[[], float]
 Verdict = Literal["open", "told", "shut"]
 
 KEYS_KEPT = 50_000  # buckets in memory: some 10 MB
+PATIENT = 8  # refusals of a contact or a network that wait at the same time
 QUIET = 60.0  # seconds without a refusal after which a flood is over, and a new one is told of again
 IPV6_PREFIX = 64  # a household has that many addresses to itself
 
@@ -156,6 +157,7 @@ class Doors:
     browsers: Buckets = field(init=False)
     streams: Slots = field(init=False)
     under_way: Slots = field(init=False)
+    penance: Slots = field(default_factory=lambda: Slots(PATIENT))
     _met: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
     def __post_init__(self) -> None:

@@ -43,6 +43,7 @@ HISTORY_SHOWN = 200  # lines shown when the page opens
 STREAMS_LIMIT = 8  # open tabs of one browser
 UPLOAD_SECONDS = 300  # a 20 MB photo on a slow line
 ACT_SECONDS = 30  # an act's few bytes
+PENANCE = 1.0  # seconds that a refusal of a flood waits
 HSTS = "max-age=31536000"
 WIDTHS = (480, 1080)  # px: a thumbnail; a phone's screen
 
@@ -249,15 +250,26 @@ async def limited(
         return await handler(request)
     wait = site.doors.network.take(where)
     if wait:
-        return too_many(wait)
+        return await put_off(site, where, wait)
     with slots.hold(where) as free:
-        return await handler(request) if free else too_many(2)
+        if free:
+            return await handler(request)
+    return await put_off(site, where, 2)
 
 
-def too_many(seconds: float) -> web.Response:
-    """``429``: the page keeps what it wanted to send and tries again. Nothing was read and nothing done."""
+async def put_off(site: Site, who: str, seconds: float) -> web.Response:
+    """``429``: the page keeps what it wanted to send and tries again. Nothing was read and nothing done.
+
+    The answer itself waits a little, so that whoever floods on a few connections asks once a second, not a thousand
+    times; on many connections these are closed instead.
+    """
+    with site.doors.penance.hold(who) as patient:
+        if patient:
+            await asyncio.sleep(min(PENANCE, seconds))
     response = refusal("flood", 429)
     response.headers["Retry-After"] = str(min(3600, math.ceil(seconds)))
+    if not patient:
+        response.force_close()
     return response
 
 
@@ -356,7 +368,7 @@ async def act(site: Site, request: web.Request) -> web.Response:
         return refusal("content_type", 415)
     known_as = known(site, request)
     if known_as and (wait := site.doors.contact.take(known_as)):
-        return too_many(wait)
+        return await put_off(site, known_as, wait)
     try:
         async with asyncio.timeout(ACT_SECONDS):
             raw = await request.json()
@@ -375,7 +387,7 @@ async def act(site: Site, request: web.Request) -> web.Response:
         token = secrets.token_urlsafe(32)
     address, where = address_of(token), network(site, request)
     if wait := site.doors.meet(address, where):
-        return too_many(wait)
+        return await put_off(site, where, wait)
     outgoing = await site.backend.take(
         Incoming(
             account=site.settings.account,
@@ -554,7 +566,7 @@ async def upload(site: Site, request: web.Request) -> web.Response:
     if address is None:
         return refusal("unknown_browser", 401)
     if wait := site.doors.contact.take(address) or site.doors.uploads.take(address):
-        return too_many(wait)
+        return await put_off(site, address, wait)
     try:
         async with asyncio.timeout(UPLOAD_SECONDS):
             data = await photo_bytes(request)

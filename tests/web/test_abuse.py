@@ -12,6 +12,7 @@ from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
+import pytest
 from aiohttp import ClientResponse, web
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,6 +30,13 @@ from tests.web.fake import Memory
 from tests.web.test_web import jpeg, open_chat, origin, post
 
 Start = Callable[..., Awaitable[Client]]
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody does penance for a whole second here."""
+    monkeypatch.setattr(channel, "PENANCE", 0.01)
+
 
 SMALL = Limits(Rate(5, 60), Rate(10_000, 10_000), 3, 2, 2, 3)
 FROM = {"X-Forwarded-For": "203.0.113.9"}
@@ -65,6 +73,19 @@ async def test_a_flood_of_acts_is_put_off_before_a_turn_and_others_go_on(start: 
     await asyncio.sleep(1.1)
     assert (await post(client, said(5))).status == 200  # the same act again: it was not lost, and it is taken once
     assert (await post(client, said(5))).status == 429
+
+
+async def test_who_floods_is_answered_slowly(start: Start, memory: Memory, monkeypatch: Any) -> None:
+    monkeypatch.setattr(channel, "PENANCE", 0.3)
+    client = await start(memory, limits=replace(SMALL, contact=Rate(1, 1)))
+    await open_chat(client)
+    assert (await post(client, said(1))).status == 200
+    began = time.monotonic()
+    answers = await asyncio.gather(*(post(client, said(n)) for n in range(20)))
+    assert {answer.status for answer in answers} == {429}
+    assert time.monotonic() - began >= 0.3
+    closed = [answer.headers.get("Connection") == "close" for answer in answers]
+    assert closed.count(False) == 8  # the rest would only fill the memory
 
 
 async def test_what_is_too_much_is_not_even_read(start: Start, memory: Memory) -> None:
