@@ -38,12 +38,16 @@ def prepare(url: str) -> None:
         centre = units.by_code(conn, "VN")
         assert centre is not None
         seasons.set_windows(conn, centre.id, seasons.open_all_year(2026))
+        # Thousands join one commune in one hour of the benchmark's clock.
+        units.set_setting(conn, "06685", "joins_per_hour", 100_000, "bench", NOW)
         units.set_setting(conn, "VN", "joins_per_hour", 100_000, "bench", NOW)  # all of them at one moment
     engine.dispose()
 
 
 class Citizen:
     """One citizen: acts one after the other, each awaited until committed."""
+
+    account = "bench"
 
     def __init__(self, turns: Turns, waits: list[float] | None = None) -> None:
         self.turns, self.waits = turns, waits
@@ -55,7 +59,7 @@ class Citizen:
         """Take one turn."""
         self.acts += 1
         incoming = Incoming(
-            "bench", f"{self.address}-{self.acts}", self.address, act, NOW, self.screen.number or None, FULL
+            self.account, f"{self.address}-{self.acts}", self.address, act, NOW, self.screen.number or None, FULL
         )
         began = time.perf_counter()
         taken: Taken = await self.turns.run(partial(_take, incoming=incoming), partial(_rescue, incoming=incoming))
@@ -70,7 +74,7 @@ class Citizen:
     async def sends(self, name: str) -> Screen:
         """A photo by reference: its upload row, then the act."""
         key = hashlib.sha256(f"{self.address}{name}".encode()).hexdigest()
-        await self.turns.run(partial(_upload, address=self.address, key=key))
+        await self.turns.run(partial(_upload, account=self.account, address=self.address, key=key))
         return await self.does(Sent((key,)))
 
     async def joins(self) -> None:
@@ -123,8 +127,8 @@ def _rescue(conn: Connection, error: Exception, incoming: Incoming) -> Taken:
     return rescue_turn(conn, incoming, RULES, error)
 
 
-def _upload(conn: Connection, address: str, key: str) -> None:
-    chat = conversations.peek(conn, "bench", address)
+def _upload(conn: Connection, account: str, address: str, key: str) -> None:
+    chat = conversations.peek(conn, account, address)
     assert chat is not None
     evidence.put_upload(conn, chat.contact_id, evidence.Picture(key, key, 1200, 900, 150_000), NOW)
 

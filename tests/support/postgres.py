@@ -11,7 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,7 +84,7 @@ def binaries() -> Path:
 
 
 @contextmanager
-def postgres_server() -> Iterator[Server]:
+def postgres_server(settings: Mapping[str, str] = SETTINGS) -> Iterator[Server]:
     """Start a server with an empty cluster and end it. PostgreSQL refuses root, so root lends it to ``nobody``."""
     programs = binaries()
     run_as: dict[str, Any] = {}
@@ -112,7 +112,7 @@ def postgres_server() -> Iterator[Server]:
         )
         if made.returncode != 0:
             raise RuntimeError(f"initdb failed: {made.stderr.strip()}")
-        options = [f"--{name}={value}" for name, value in SETTINGS.items()]
+        options = [f"--{name}={value}" for name, value in settings.items()]
         with log.open("wb") as out:
             process = subprocess.Popen(
                 [programs / "postgres", "-D", data, "-k", folder, *options],
