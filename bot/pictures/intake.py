@@ -92,7 +92,11 @@ def _encoded(image: Image.Image) -> tuple[bytes, int, int, str | None, bytes]:
 
 def _jpeg(image: Image.Image, **how: int) -> bytes:
     out = BytesIO()
-    image.save(out, "JPEG", optimize=True, **how)
+    try:
+        image.save(out, "JPEG", optimize=True, **how)
+    except OSError:  # pure noise needs more than the one byte a pixel that Pillow gives its optimiser
+        out = BytesIO()
+        image.save(out, "JPEG", **how)
     return out.getvalue()
 
 

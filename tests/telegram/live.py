@@ -16,6 +16,7 @@ from aiohttp import web
 
 from bot.channels.telegram import Telegram, TelegramSettings
 from bot.limits import UNLIMITED, Rate
+from bot.roles import ROLES
 from bot.service import Parts, Service
 from dialogs.states import Rules
 from storage import codes, officers, units
@@ -32,7 +33,8 @@ TOKENS = ("100001:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "200002:BBBBBBBBBBBBBBBB
 @dataclass
 class Live:
     """Bots (``accounts``: their channel accounts, in the order of ``bots``) on one service; may be stopped and started
-    again. *webhook*: updates are posted to it; polling otherwise."""
+    again. *webhook*: updates are posted to it; polling otherwise. *postgres*: the address of a database that others may
+    serve too; *roles*: what this service does."""
 
     api: BotApi
     folder: Path
@@ -41,6 +43,8 @@ class Live:
     undo_seconds: int = 0
     rates: tuple[float, float, float] = (1000, 1000, 1000)
     contact: Rate = UNLIMITED.contact
+    postgres: str = ""
+    roles: frozenset[str] = ROLES
     bots: list[FakeBot] = field(default_factory=list)
     service: Service | None = None
     telegrams: list[Telegram] = field(default_factory=list)
@@ -49,7 +53,7 @@ class Live:
 
     @property
     def url(self) -> str:
-        return f"sqlite:///{self.folder / 'hoctap.sqlite'}"
+        return self.postgres or f"sqlite:///{self.folder / 'hoctap.sqlite'}"
 
     @property
     def bot(self) -> FakeBot:
@@ -68,7 +72,7 @@ class Live:
     async def start(self) -> Live:
         """Serve; returns once Telegram knows how updates are to come."""
         rules = Rules(undo_seconds=self.undo_seconds, public_url="https://hoctap.example")
-        self.service = Service(Parts(self.url, self.folder / "evidence", rules, Keep()))
+        self.service = Service(Parts(self.url, self.folder / "evidence", rules, Keep(), roles=self.roles))
         app, port = web.Application(), free_port()
         self.base = f"http://127.0.0.1:{port}"
         for account, token in zip(self.accounts, TOKENS, strict=False):
@@ -119,6 +123,10 @@ class Live:
                 yield conn
         finally:
             engine.dispose()
+
+    @staticmethod
+    def now() -> datetime:
+        return datetime.now(UTC)
 
     def rows(self, query: str, **given: Any) -> list[Any]:
         """The rows of a query; of one column its values."""

@@ -387,3 +387,11 @@ def test_looks_survive_scaling_and_differ_between_pictures() -> None:
     assert again is not None and (int(again, 16) ^ int(looks, 16)).bit_count() <= 2
     assert (int(looks, 16) ^ int(difference_hash(picture.rotate(180)) or "0", 16)).bit_count() > 12
     assert difference_hash(Image.new("RGB", (100, 100), "white")) is None
+
+
+def test_a_picture_of_nothing_but_detail_is_taken() -> None:
+    noise = Image.merge("RGB", [Image.effect_noise((2240, 2240), 250) for _n in range(3)])
+    out = BytesIO()
+    noise.save(out, "PNG", compress_level=1)
+    (picture,) = intake.receive(out.getvalue())
+    assert (picture.width, picture.height) == (2240, 2240)
