@@ -85,15 +85,18 @@ def test_hoctap_config_names_another_file_and_paths_follow_it(elsewhere: Path, m
     [
         (
             "[web]\nprot = 1",
-            "bot.toml: web.prot: unknown key; expected one of: host, port, public_url, picture_workers, trusted_proxies",
+            "bot.toml: web.prot: unknown key; expected one of: "
+            "host, port, public_url, picture_workers, trusted_proxies",
         ),
         (
             "[wbe]\nport = 1",
-            "bot.toml: wbe: unknown key; expected one of: storage, web, telegram, operation, review, evidence, limits, keep",
+            "bot.toml: wbe: unknown key; expected one of: "
+            "storage, web, telegram, operation, review, evidence, limits, keep",
         ),
         (
             "port = 1",
-            "bot.toml: port: unknown key; expected one of: storage, web, telegram, operation, review, evidence, limits, keep",
+            "bot.toml: port: unknown key; expected one of: "
+            "storage, web, telegram, operation, review, evidence, limits, keep",
         ),
         ("web = 1", "bot.toml: web: expected a section [web] of keys"),
         ("[web]\nport = 70000", "bot.toml: web.port: expected a whole number from 1 to 65535"),
