@@ -1,7 +1,7 @@
 """Is this process alive, and can it serve? Answered on the operator's own address, never on the public one.
 
 ``/health/live``: the event loop answers. ``/health/ready``: the database is there with the tables that this program
-knows, pictures can be stored, every loop runs; else 503 with the names of what is not so, and nothing else.
+knows, every loop runs; else 503 with the names of what is not so, and whether pictures can be stored.
 ``/metrics``: see :mod:`bot.metrics`.
 """
 
@@ -40,11 +40,9 @@ class Readiness:
         self._stored, self._asked = True, float("-inf")
 
     async def missing(self) -> list[str]:
-        """Names: ``database`` (away), ``schema`` (tables of another version), ``turns``, ``store``, ``loop NAME``; none
-        when it can serve."""
+        """Names: ``database`` (away), ``schema`` (tables of another version), ``turns``, ``loop NAME``; none when it
+        can serve."""
         found = [*await self._database(), *(() if self._service.turns.alive else ("turns",))]
-        if not await self._store():
-            found.append("store")
         return [*found, *(f"loop {name}" for name in self._service.dead())]
 
     async def _database(self) -> list[str]:
@@ -58,7 +56,8 @@ class Readiness:
             return ["database"]
         return [] if revision == migrate.HEAD else ["schema"]
 
-    async def _store(self) -> bool:
+    async def takes_pictures(self) -> bool:
+        """Can pictures be stored? Without that text and choices go on, so nobody is to be sent away for it."""
         async with self._one:
             if time.monotonic() - self._asked >= self._again:
                 try:
@@ -87,7 +86,8 @@ async def _live(request: web.Request) -> web.Response:
 
 async def _ready(readiness: Readiness, request: web.Request) -> web.Response:
     missing = await readiness.missing()
-    return _answer({"ready": not missing, "missing": missing}, 503 if missing else 200)
+    said = {"ready": not missing, "missing": missing, "pictures": await readiness.takes_pictures()}
+    return _answer(said, 503 if missing else 200)
 
 
 async def _metrics(service: Service, request: web.Request) -> web.Response:

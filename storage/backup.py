@@ -38,7 +38,7 @@ CHUNK = 2**20
 LARGEST_MANIFEST = 64 * 2**20
 _EVIDENCE = re.compile(r"evidence/([0-9a-f]{2})/([0-9a-f]{62})")
 _ROWS = re.compile(r"database/([a-z_]{1,60})-([0-9]{1,9})\.jsonl\.gz")
-_KEY_FILE = re.compile(r"keys/([A-Za-z0-9_][A-Za-z0-9._-]{0,99})")
+_KEY_FILE = re.compile(r"keys/([A-Za-z0-9]{1,16}-[1-9][0-9]{0,5}\.key)")
 _DAMAGE = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, KeyError, TypeError)
 
 
@@ -135,7 +135,12 @@ def _write(engine: Engine, store: Store, keys: Path, out: IO[bytes], version: st
             digest.update(key.encode())
             held += 1
         tell("evidence", len(wanted), len(wanted))
-        files = sorted(each for each in keys.iterdir() if each.is_file()) if keys.is_dir() else []
+        # Only keys: an editor's copy or half of a new key beside them is nothing to restore.
+        files = (
+            sorted(each for each in keys.glob("*.key") if _KEY_FILE.fullmatch(f"keys/{each.name}"))
+            if keys.is_dir()
+            else []
+        )
         for each in files:
             add(f"keys/{each.name}", each.read_bytes())
         with reading(engine) as conn:  # what was deleted meanwhile, by whoever may, is no loss
@@ -148,6 +153,7 @@ def _write(engine: Engine, store: Store, keys: Path, out: IO[bytes], version: st
             "database": engine.dialect.name,
             "tables": [asdict(each) for each in tables],
             "evidence": {"count": held, "digest": digest.hexdigest()},
+            "gone": sorted(set(absent) - set(lost)),
             "keys": len(files),
             "members": members,
         }
@@ -180,6 +186,7 @@ class Manifest:
     tables: tuple[_Table, ...]
     pictures: int
     keys: int
+    gone: frozenset[str] = frozenset()  # keys that its rows name and whose pictures were deleted while it was made
 
 
 @contextmanager
@@ -240,6 +247,7 @@ def verify(file: Path, tell: Tell) -> Manifest:
             tuple(_Table(_shape(each["shape"]), each["rows"], each["hash"]) for each in told["tables"]),
             pictures,
             told["keys"],
+            frozenset(told.get("gone", ())),
         )
 
 
@@ -288,7 +296,7 @@ def restore(engine: Engine, store: Store, keys: Path, file: Path, manifest: Mani
     migrate.upgrade(engine)
     with reading(engine) as conn:
         differences = len(recount.check(conn))
-        missing = len(set(evidence.all_references(conn)) - set(put))
+        missing = len(set(evidence.all_references(conn)) - set(put) - manifest.gone)
     rows = sum(each.rows for each in manifest.tables)
     return Restored(manifest.made_at, rows, len(put), len(written), differences, missing)
 

@@ -9,6 +9,8 @@ import hashlib
 import logging
 import os
 import re
+import secrets
+import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,6 +32,7 @@ PAGE = 500  # keys that a sweep asks about at once
 CONNECT = timedelta(seconds=5)
 TIMEOUT = timedelta(seconds=20)  # of one request
 RETRY = timedelta(seconds=15)  # of all its tries together: whoever sends a picture waits for it
+RESERVE = 200 * 1024 * 1024  # bytes of a disk that pictures leave free
 
 
 class StoreFull(OSError):
@@ -144,12 +147,14 @@ class BlobFolder:
 
     def _put(self, path: Path, data: bytes) -> None:
         try:
-            if path.stat().st_size == len(data):
+            if path.stat().st_size == len(data) and path.read_bytes() == data:  # else it is damaged, and is mended
                 os.utime(path)  # freshly wanted: the sweep leaves it alone
                 return
         except FileNotFoundError:
             pass
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if shutil.disk_usage(path.parent).free < RESERVE + len(data):  # answers must still find room in the database
+            raise StoreFull
         handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=".new-")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -212,10 +217,13 @@ class BlobFolder:
 
     def probe(self) -> None:
         """In the folder itself."""
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        probe = self.root / ".doctor"
-        probe.write_bytes(b"doctor")
-        probe.unlink()
+        with _disk():
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            probe = self.root / f".doctor-{secrets.token_hex(8)}"  # several processes ask at the same time
+            try:
+                probe.write_bytes(b"doctor")
+            finally:
+                probe.unlink(missing_ok=True)
 
 
 def _paged(keys: Iterator[str]) -> Iterator[list[str]]:
@@ -364,11 +372,12 @@ class BlobBucket:
 
     def probe(self) -> None:
         """A file beside the blobs."""
+        name = _probe_name()
         try:
             with _wire():
-                self._store.put(PROBE, b"doctor", use_multipart=False)
-                found = self._store.get(PROBE).bytes().to_bytes()
-                self._store.delete(PROBE)
+                self._store.put(name, b"doctor", use_multipart=False)
+                found = self._store.get(name).bytes().to_bytes()
+                self._store.delete(name)
         except _Absent:
             raise StoreAway("NotFound") from None
         if found != b"doctor":
@@ -376,14 +385,18 @@ class BlobBucket:
 
     def is_public(self) -> bool:
         """Does the bucket answer somebody who does not say who they are? Then every picture is the world's."""
-        stranger = self.open(signed=False)
+        stranger, name = self.open(signed=False), _probe_name()
         with _wire():
-            self._store.put(PROBE, b"doctor", use_multipart=False)
+            self._store.put(name, b"doctor", use_multipart=False)
         try:
-            return _answers(lambda: stranger.get(PROBE)) or _answers(lambda: next(iter(stranger.list(chunk_size=1)), 0))
+            return _answers(lambda: stranger.get(name)) or _answers(lambda: next(iter(stranger.list(chunk_size=1)), 0))
         finally:
             with _wire():
-                self._store.delete(PROBE)
+                self._store.delete(name)
+
+
+def _probe_name() -> str:
+    return f"{PROBE}-{secrets.token_hex(8)}"  # several processes ask at the same time
 
 
 def _answers(ask: Any) -> bool:

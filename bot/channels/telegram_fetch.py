@@ -101,7 +101,9 @@ class Fetcher:
                     raise
                 except Exception as error:  # noqa: BLE001 - whatever nobody thought of
                     log.error("%s: a picture could not be taken in: %s", self.account, events.traced(error))
-                    await self._failed(arrival, CallFailed("again", type(error).__name__))
+                    # No worker may have been to be had: the picture is as good as before.
+                    kind = "ours" if isinstance(error, OSError) else "again"
+                    await self._failed(arrival, CallFailed(kind, type(error).__name__))
             except TransientFailure:
                 log.warning("%s: the database takes no pictures now", self.account)
                 await asyncio.sleep(PATIENCE)
@@ -115,7 +117,7 @@ class Fetcher:
             fetched = await self.backend.take_in(arrival.contact_id, data)
         except PictureRefused as refused:
             if refused.code == "busy":
-                raise CallFailed("again", "many files wait to be decoded") from refused
+                raise CallFailed("ours", "many files wait to be decoded") from refused
             await self._lost(arrival, refused.code)
             return
         except (StoreFull, StoreAway) as error:
@@ -148,7 +150,7 @@ class Fetcher:
                 await self._lost(arrival, "unavailable")
             case _:
                 log.info("%s: a picture did not come (%s)", self.account, failed.reason)
-                await self._again(arrival, failed.seconds)
+                await self._again(arrival, failed.seconds, ours=failed.kind in ("ours", "token"))
 
     async def _store_away(self, arrival: ArrivalRow, error: OSError) -> None:
         """Not the sender's fault: it is tried for as long as it takes."""
@@ -160,14 +162,17 @@ class Fetcher:
         until = datetime.now(UTC) + timedelta(seconds=STORE_WAIT)
         await self.backend.run(partial(evidence.put_off, arrival_id=arrival.id, until=until, tries=0))
 
-    async def _again(self, arrival: ArrivalRow, seconds: float) -> None:
-        """Try once more later, in so many seconds at least; for half a day."""
-        if arrival.attempts >= len(WAITS):
+    async def _again(self, arrival: ArrivalRow, seconds: float, *, ours: bool) -> None:
+        """Try once more later, in so many seconds at least; for two and a half days, for ever where it is no fault of
+        the file's (*ours*)."""
+        if arrival.attempts >= MOST_TRIES:
             await self._lost(arrival, "unavailable")
             return
         self.tally["again"] += 1
-        until = datetime.now(UTC) + timedelta(seconds=max(WAITS[arrival.attempts], seconds))
-        await self.backend.run(partial(evidence.put_off, arrival_id=arrival.id, until=until))
+        wait = STORE_WAIT if ours else WAITS[min(arrival.attempts, len(WAITS) - 1)]
+        until = datetime.now(UTC) + timedelta(seconds=max(wait, seconds))
+        tries = 0 if ours else 1
+        await self.backend.run(partial(evidence.put_off, arrival_id=arrival.id, until=until, tries=tries))
 
     async def _lost(self, arrival: ArrivalRow, reason: str) -> None:
         log.info("%s: a picture cannot be had: %s", self.account, reason)

@@ -58,7 +58,8 @@ def _rendered(document: pdfium.PdfDocument, n: int) -> Image.Image:
             raise PictureRefused("broken")
         if max(width, height) > POINTS_LIMIT:
             raise PictureRefused("too_many_pixels")
-        scale = min(MOST_SCALE, LONGEST_SIDE / math.ceil(max(width, height)))
+        # Half a pixel less: PDFium rounds up, and 2339 points (A4 at 200 dpi) times this must not become 2,561.
+        scale = min(MOST_SCALE, (LONGEST_SIDE - 0.5) / math.ceil(max(width, height)))
         bitmap = page.render(scale=scale, may_draw_forms=False, draw_annots=True, fill_color=(255, 255, 255, 255))
         try:
             drawn: Image.Image = bitmap.to_pil().convert("RGB").copy()

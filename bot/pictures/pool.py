@@ -153,7 +153,9 @@ class _Worker:
                 self._in.write(data)
                 self._in.flush()
                 return self._answer(hashlib.sha256(data).hexdigest())
-            except (OSError, ValueError, KeyError, TypeError) as error:
+            except (PictureRefused, WorkerFailed):
+                raise
+            except Exception as error:  # a worker that was taken over may answer what raises anything
                 raise WorkerFailed(type(error).__name__) from error
 
     def _answer(self, source_hash: str) -> tuple[StoredPicture, ...]:

@@ -52,11 +52,11 @@ async def watched(seeded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 async def test_ready_once_everything_runs(watched: Watched) -> None:
     assert await watched.asks("/health/live") == (200, {"live": True})
-    assert await watched.asks() == (503, {"ready": False, "missing": ["loop start"]})
+    assert await watched.asks() == (503, {"ready": False, "missing": ["loop start"], "pictures": True})
     watched.service.start()
-    assert await watched.asks() == (200, {"ready": True, "missing": []})
+    assert await watched.asks() == (200, {"ready": True, "missing": [], "pictures": True})
     await asyncio.to_thread(watched.service.turns.close)
-    assert await watched.asks() == (503, {"ready": False, "missing": ["turns"]})
+    assert await watched.asks() == (503, {"ready": False, "missing": ["turns"], "pictures": True})
     assert (await watched.asks("/health/live"))[0] == 200
 
 
@@ -68,15 +68,17 @@ async def test_what_is_missing_is_named_and_nothing_else(watched: Watched, monke
 
     with monkeypatch.context() as patch:
         patch.setattr(BlobFolder, "probe", full)
+        # Text and choices go on: a full disk must not take the whole service away.
+        assert await watched.asks() == (200, {"ready": True, "missing": [], "pictures": False})
         patch.setattr(migrate, "HEAD", "0999")
-        assert await watched.asks() == (503, {"ready": False, "missing": ["schema", "store"]})
+        assert await watched.asks() == (503, {"ready": False, "missing": ["schema"], "pictures": False})
 
     def away(_conn: Any) -> str:
         raise TransientFailure("postgresql://hoctap:secret@db")
 
     with monkeypatch.context() as patch:
         patch.setattr(migrate, "revision_of", away)
-        assert await watched.asks() == (503, {"ready": False, "missing": ["database"]})
+        assert await watched.asks() == (503, {"ready": False, "missing": ["database"], "pictures": True})
     assert (await watched.asks())[0] == 200
 
 
@@ -87,7 +89,7 @@ async def test_a_loop_that_ended_is_missed(watched: Watched) -> None:
         if loop.get_name() == "fold":
             loop.cancel()
     await asyncio.sleep(0.05)
-    assert await watched.asks() == (503, {"ready": False, "missing": ["loop fold"]})
+    assert await watched.asks() == (503, {"ready": False, "missing": ["loop fold"], "pictures": True})
 
 
 async def test_hoctap_run_serves_it_on_an_address_of_its_own(seeded: Path, tmp_path: Path) -> None:  # noqa: F811

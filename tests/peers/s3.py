@@ -47,8 +47,16 @@ class S3:
 
     def guarded(self, after: int) -> None:
         """Ask everybody who they are from the *after*-th request on."""
+        self._tell("reset-auth", str(after))
+
+    def forgets(self) -> None:
+        """Nobody and nothing is known: servers of one process share what they know, also with one that has ended."""
+        self.guarded(10**9)
+        self._tell("reset", "")
+
+    def _tell(self, what: str, content: str) -> None:
         request = urllib.request.Request(
-            f"{self.url}/moto-api/reset-auth", str(after).encode(), {"Content-Type": "text/plain"}
+            f"{self.url}/moto-api/{what}", content.encode(), {"Content-Type": "text/plain"}
         )
         with urllib.request.urlopen(request) as answer:
             answer.read()
@@ -63,6 +71,7 @@ def s3_server() -> Iterator[S3]:
     try:
         host, port = server.get_host_and_port()
         found = S3(f"http://{host}:{port}")
+        found.forgets()
         iam = found.client("iam")
         iam.create_user(UserName=NAME)
         allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
