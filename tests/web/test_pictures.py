@@ -395,3 +395,9 @@ def test_a_picture_of_nothing_but_detail_is_taken() -> None:
     noise.save(out, "PNG", compress_level=1)
     (picture,) = intake.receive(out.getvalue())
     assert (picture.width, picture.height) == (2240, 2240)
+
+
+@pytest.mark.parametrize("size", [(1654, 2339), (750, 1050), (2100, 100)])
+def test_no_size_of_a_page_rounds_up_to_a_pixel_too_many(size: tuple[float, float]) -> None:
+    (picture,) = intake.receive(pdf(1, size))
+    assert max(picture.width, picture.height) <= 2560
