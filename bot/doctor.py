@@ -27,7 +27,7 @@ from bot.settings import (
     webhook_url,
 )
 from locales import _, moment, number, voice
-from storage import catalogue, events, health, migrate, recount, units
+from storage import catalogue, deletions, events, health, migrate, recount, units
 from storage.base import Connection
 from storage.blobs import BlobBucket, Bucket, StoreAway, StoreFull, open_store
 from storage.engine import is_transient, open_engine, reading
@@ -40,7 +40,7 @@ LEAST_SPACE = 200 * 2**20  # bytes: below this a day's photos may not fit
 LOW_SPACE = 2**30
 LOW_SHARE = 0.05
 SKEW, FAR_SKEW = timedelta(seconds=5), timedelta(seconds=60)  # a clock that is off: to be seen to; to be mended
-RECENT = timedelta(days=1)  # Telegram remembers a webhook's last error for ever
+RECENT = timedelta(days=1)  # Telegram remembers a webhook's last error for ever; a picture is deleted within seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,7 @@ def _database(settings: Settings, now: datetime) -> Iterator[Finding]:
             yield _controller(conn)
             yield _clock(conn, now)
             yield _failed(conn)
+            yield from _deletions(conn, now)
             yield _counts(conn)
             yield _keys(settings, conn)
     except Exception as error:
@@ -138,6 +139,12 @@ def _failed(conn: Connection) -> Finding:
     return Finding("events", GOOD, _("doctor.events"))
 
 
+def _deletions(conn: Connection, now: datetime) -> Iterator[Finding]:
+    waiting = deletions.older_than(conn, now - RECENT)
+    if waiting:
+        yield Finding("deletions", WARN, _("doctor.deletions.stuck", n=number(waiting)))
+
+
 def _counts(conn: Connection) -> Finding:
     differences = len(recount.check(conn))
     if differences:
@@ -164,6 +171,8 @@ def _disk(settings: Settings, offline: bool) -> Iterator[Finding]:
     else:
         try:
             open_store(place).probe()
+        except StoreFull:
+            yield _space(place, full=True)
         except OSError:
             yield Finding("disk", BAD, _("doctor.disk.denied", folder=place))
         else:
@@ -198,10 +207,10 @@ def _device(folder: Path) -> int | None:
     return folder.stat().st_dev if folder.exists() else None
 
 
-def _space(folder: Path) -> Finding:
-    disk = shutil.disk_usage(folder)
+def _space(folder: Path, full: bool = False) -> Finding:
+    disk = shutil.disk_usage(next(each for each in (folder, *folder.parents) if each.exists()))
     free = disk.free
-    state = BAD if free < LEAST_SPACE else WARN if free < LOW_SPACE or free < LOW_SHARE * disk.total else GOOD
+    state = BAD if full or free < LEAST_SPACE else WARN if free < LOW_SPACE or free < LOW_SHARE * disk.total else GOOD
     text = _("doctor.disk" if state == GOOD else "doctor.disk.low", folder=folder, free=number(free / 2**30, 1))
     return Finding("disk", state, text)
 

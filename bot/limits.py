@@ -23,6 +23,7 @@ Clock = Callable[[], float]
 Verdict = Literal["open", "told", "shut"]
 
 KEYS_KEPT = 50_000  # buckets in memory: some 10 MB
+BODIES, BODIES_OF_ONE = 32, 4  # files in memory at once, 20 MB each at most: of a process, of a browser in it
 PATIENT = 8  # refusals of a contact or a network that wait at the same time
 QUIET = 60.0  # seconds without a refusal after which a flood is over, and a new one is told of again
 IPV6_PREFIX = 64  # a household has that many addresses to itself
@@ -158,6 +159,8 @@ class Doors:
     streams: Slots = field(init=False)
     under_way: Slots = field(init=False)
     penance: Slots = field(default_factory=lambda: Slots(PATIENT))
+    bodies: Slots = field(default_factory=lambda: Slots(BODIES))  # of one key
+    bodies_of_one: Slots = field(default_factory=lambda: Slots(BODIES_OF_ONE))
     _met: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
     def __post_init__(self) -> None:
@@ -193,15 +196,24 @@ def network_of(remote: str | None, forwarded: Sequence[str], real_ip: str, trust
 
     What ``X-Forwarded-For`` (each line that there is) and ``X-Real-IP`` say counts only from a trusted proxy, and of
     several addresses the last that is no trusted proxy's: what stands before it anybody can write. A trusted proxy
-    that names nobody leaves it unknown, for all the world would share its address.
+    that names nobody leaves it unknown, for all the world would share its address. Where the two headers name
+    different addresses, one of them came from whoever asks: neither counts, and the peer's own address does.
     """
     peer = _address(remote or "")
     if peer is None:
         return ""
     if not _within(peer, trusted):
         return _named(peer)
-    said = ",".join(forwarded).split(",") if forwarded else [real_ip]
-    for text in reversed(said):
+    hops = _outermost(",".join(forwarded).split(","), trusted) if forwarded else ""
+    real = _outermost([real_ip], trusted)
+    if forwarded and real and hops != real:
+        return _named(peer)
+    return hops if forwarded else real
+
+
+def _outermost(hops: Sequence[str], trusted: Sequence[Network]) -> str:
+    """The last of these addresses that is no trusted proxy's; ``""``: there is none, or it cannot be read."""
+    for text in reversed(hops):
         found = _address(text)
         if found is None:
             return ""

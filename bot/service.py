@@ -35,6 +35,7 @@ from storage import (
     conversations,
     counters,
     deletions,
+    erasure,
     events,
     evidence,
     inbox,
@@ -49,7 +50,7 @@ from storage import (
 from storage.base import Connection, Refused
 from storage.blobs import Place, StoreAway, StoreFull, open_store
 from storage.engine import TransientFailure, Turns, is_transient, open_engine, open_readers, read_long, reading
-from storage.evidence import Picture
+from storage.evidence import Picture, Quota
 from storage.housekeeping import Keep, tidy
 from storage.identity import KeyRing
 from storage.jobs import JobRow
@@ -67,6 +68,7 @@ FOLD_TICK = 5.0
 TIDY_TICK = 600.0
 RETAIN_TICK = 86_400.0  # seconds between passes over what has been kept for its time
 DELETE_TICK = 1.0
+ONE_BY_ONE = 30.0  # seconds for the blobs of a batch that failed, well within deletions.CLAIM
 SWEEP_AGE = 3600.0  # seconds that a picture may lie unreferenced
 SWEEP_BUCKET = timedelta(days=1)
 BETWEEN_HOLDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)  # seconds; deleting takes far less
@@ -291,6 +293,7 @@ class Service:
             take=self.take_web,
             history=history,
             subscribe=self.subscribe,
+            may_upload=partial(self._may_upload, account),
             upload=partial(self._upload, account),
             picture=partial(self._picture, account),
             landing=self._landing,
@@ -350,19 +353,24 @@ class Service:
         for queue in self._queues.get(address, ()):
             queue.put_nowait(line)
 
-    async def _upload(self, account: str, address: str, data: bytes) -> tuple[Picture, ...]:
+    async def _may_upload(self, account: str, address: str) -> int:
         with self._counting():
-            contact = await asyncio.to_thread(self._read, partial(self._uploader, account=account, address=address))
+            return await asyncio.to_thread(self._read, partial(self._uploader, account=account, address=address))
+
+    async def _upload(self, account: str, address: str, data: bytes) -> tuple[Picture, ...]:
+        contact = await self._may_upload(account, address)
         try:
             found = await self.take_in(contact, data)
         except (StoreFull, StoreAway) as error:
             log.warning("a photo was refused: %s", error)
             raise PictureRefused("store_full") from error
-        kept = await self.turns.run(
-            partial(_keep_uploads, account=account, address=address, pictures=found, now=_now())
+        quota = self.parts.rules.quota
+        refused = await self.turns.run(
+            partial(_keep_uploads, account=account, address=address, pictures=found, quota=quota, now=_now())
         )
-        if not kept:
-            raise PictureRefused("not_yet")
+        if refused:
+            with self._counting():
+                raise PictureRefused(refused)
         return found
 
     def _uploader(self, conn: Connection, account: str, address: str) -> int:
@@ -405,7 +413,12 @@ class Service:
         if known and await self._still_there(known):
             return known
         found = []
-        for made in await self.pictures.receive(data):
+        try:
+            decoded = await self.pictures.receive(data)
+        except OSError as error:  # the machine gives no process now; the picture is as good as before
+            log.error("no picture worker can be started: %s", events.described(error))
+            raise PictureRefused("busy") from error
+        for made in decoded:
             thumbnail = await self.keep_blob(made.thumbnail) if made.thumbnail else None
             found.append(
                 Picture(
@@ -428,7 +441,7 @@ class Service:
         if not await self.turns.run(partial(deletions.hold, keys=keys, now=_now())):
             return False
         for key in keys:
-            if not await asyncio.to_thread(self.blobs.exists, key):
+            if await asyncio.to_thread(self.blobs.get, key) is None:  # gone, or damaged: it is made anew
                 await self.turns.run(partial(_release, keys=keys))
                 return False
         return True
@@ -656,16 +669,37 @@ class Service:
             keys = await self.turns.run(partial(evidence.claim_deletions, now=_now()))
             if not keys:  # still referred to, or another process is at it
                 break
-            try:
-                with self._counting():
-                    await asyncio.to_thread(self.blobs.remove, keys)
-            except StoreAway as error:
-                log.warning("%d pictures cannot be deleted now (%s)", len(keys), error.reason)
-                await self.turns.run(partial(deletions.put_off, keys=keys, now=_now()))
+            gone = await self._removed(keys)
+            stuck = [key for key in keys if key not in gone]
+            await self.turns.run(partial(deletions.settle, deleted=gone))
+            done += len(gone)
+            if stuck:
+                log.warning("%d pictures cannot be deleted now", len(stuck))
+                await self.turns.run(partial(deletions.put_off, keys=stuck, now=_now()))
+            if not gone:
                 break
-            await self.turns.run(partial(deletions.settle, deleted=keys))
-            done += len(keys)
         return done
+
+    async def _removed(self, keys: list[str]) -> list[str]:
+        """Which of these the store has deleted: all at once, else one by one, so that one that it cannot delete keeps
+        none of the others."""
+        try:
+            with self._counting():
+                await asyncio.to_thread(self.blobs.remove, keys)
+            return keys
+        except OSError as error:
+            log.warning("pictures cannot be deleted together (%s)", error)
+        gone, until = [], time.monotonic() + ONE_BY_ONE
+        for key in keys:
+            if time.monotonic() >= until:
+                break
+            try:
+                await asyncio.to_thread(self.blobs.remove, [key])
+            except OSError as error:
+                log.warning("a picture cannot be deleted (%s): %s…", error, key[:12])
+            else:
+                gone.append(key)
+        return gone
 
     def _deletions_due(self) -> bool:
         with reading(self.engine) as conn:
@@ -689,7 +723,10 @@ class Service:
         more = True
         while more:  # each piece is a turn of its own
             more = await self.turns.run(partial(tidy, keep=self.parts.keep, now=_now()))
-        await self._sweep()
+        try:
+            await self._sweep()
+        except Exception:
+            log.exception("the sweep failed; it is done again")
         if time.monotonic() >= self._retain_at:
             await self.retain()
             self._retain_at = time.monotonic() + RETAIN_TICK
@@ -707,13 +744,14 @@ class Service:
         folder = isinstance(self.parts.blobs, Path)
         if not folder and self._swept is not None and _now() - self._swept < SWEEP_BUCKET:
             return
-        self._swept = _now()
+        begun = _now()
         pages = self.blobs.old_keys(SWEEP_AGE)
         while (page := await asyncio.to_thread(next, pages, None)) is not None:
             kept = await asyncio.to_thread(self._read, partial(evidence.referenced, keys=page))
             orphans = [key for key in page if key not in kept]
             if orphans:
                 await self.turns.run(partial(deletions.after, keys=orphans, now=_now()))
+        self._swept = begun
 
 
 def _now() -> datetime:
@@ -802,14 +840,24 @@ def _keep_chart(conn: Connection, job: JobRow, key: str, size: int, now: datetim
         deletions.release(conn, key)
 
 
-def _keep_uploads(conn: Connection, account: str, address: str, pictures: tuple[Picture, ...], now: datetime) -> bool:
-    chat = conversations.peek(conn, account, address)
+def _keep_uploads(
+    conn: Connection, account: str, address: str, pictures: tuple[Picture, ...], quota: Quota, now: datetime
+) -> str:
+    """The code of a refusal, or ``""``. The quota is asked again, under the chat's lock: others came beside these."""
+    chat = conversations.open_chat(conn, account, address)
+    keys = [key for each in pictures for key in (each.key, each.thumbnail) if key]
+    _release(conn, keys)
+    refused = ""
     if chat is None or chat.person is None:
-        return False
-    for each in pictures:
-        evidence.put_upload(conn, chat.contact_id, each, now)
-        _release(conn, [key for key in (each.key, each.thumbnail) if key])
-    return True
+        refused = "not_yet"
+    elif evidence.bytes_of_day(conn, chat.contact_id, now) >= quota.bytes_per_day:
+        refused = "day_full"
+    else:
+        for each in pictures:
+            evidence.put_upload(conn, chat.contact_id, each, now)
+    if refused:
+        deletions.after(conn, keys, now)
+    return refused
 
 
 def _release(conn: Connection, keys: list[str]) -> None:
@@ -818,10 +866,14 @@ def _release(conn: Connection, keys: list[str]) -> None:
 
 
 def _leave(conn: Connection, account: str, address: str) -> None:
-    """ "Không phải tôi": the browser forgets its cookie, so nothing is sent to that address any more."""
+    """ "Không phải tôi": the browser forgets its cookie, so nothing is sent to that address any more. Where nobody has
+    joined, nothing is kept of the visit either: a name half given stands in the conversation's state."""
     chat = conversations.open_chat(conn, account, address)
     if chat is not None:
         officers.sign_out(conn, chat.contact_id, _now())
+        if not erasure.joined(conn, chat.contact_id):
+            erasure.forget_contact(conn, chat.contact_id, _now())
+            return
         conversations.speak_as(conn, chat.contact_id, None)
         conversations.erase_history(conn, chat.contact_id)
         people.leave(conn, chat.contact_id)

@@ -28,20 +28,23 @@ def arrived(conn: Connection, arrival_id: int, fetched: Sequence[Picture], rules
         return
     arrival, row = found
     keys = [each.key for each in fetched]
-    placed = {keys[0], *evidence.further(conn, arrival, keys[1:], now)}
+    placed = {keys[0], *evidence.further(conn, arrival, keys[1:], now, rules.quota)}
     evidence.arrive(conn, arrival, keys[0], now)
     chat = conversations.peek(conn, arrival.account, arrival.address)
     # The phone may be another person's by now: then only the dossier's own person and officers see the picture.
     theirs = chat is not None and chat.person is not None and chat.person.id == row.person_id
     for each in fetched:
+        bytes_of = [key for key in (each.key, each.thumbnail) if key]
+        for key in bytes_of:
+            deletions.release(conn, key)
         if chat is not None and theirs and each.key in placed:
             evidence.put_upload(conn, chat.contact_id, each, now)
             evidence.use_upload(conn, chat.contact_id, each.key)
-        for key in filter(None, (each.key, each.thumbnail)):
-            deletions.release(conn, key)
+        else:  # no row names its thumbnail, and perhaps none the picture
+            deletions.after(conn, bytes_of, now)
     over = len(set(keys) - placed)
     if over:
-        notices.to_person(conn, now, row.person_id, lambda: _no_room(conn, row, arrival.indicator, over))
+        notices.to_person(conn, now, row.person_id, lambda: _no_room(conn, row, arrival.indicator, over, rules))
     if handing_in.enter_when_settled(conn, row.id, f"person:{row.person_id}", now) is not None:
         notices.to_person(conn, now, row.person_id, lambda: Screen("\n".join(_receipt(conn, row)), (_to_dossier(),)))
 
@@ -86,10 +89,15 @@ def _receipt(conn: Connection, row: AssessmentRow) -> list[str]:
     return [line for line in lines if line]
 
 
-def _no_room(conn: Connection, row: AssessmentRow, indicator: str, over: int) -> Screen:
+def _no_room(conn: Connection, row: AssessmentRow, indicator: str, over: int, rules: Rules) -> Screen:
     n = answering.position(places.criteria_of(conn, row), indicator)
+    season = rules.quota.pictures_per_season
+    if sum(each.kind in evidence.PICTURE_KINDS for each in evidence.all_of(conn, row.id)) >= season:
+        text = _("arriving.no_room_season", n=n, most=number(season), over=number(over))
+    else:
+        text = _("arriving.no_room", n=n, most=number(evidence.MOST_PICTURES), over=number(over))
     return Screen(
-        _("arriving.no_room", n=n, most=number(evidence.MOST_PICTURES), over=number(over)),
+        text,
         (Choice(f"go:prove:{row.code}:{indicator}", _("arriving.see", n=n)),),
     )
 

@@ -107,6 +107,12 @@ def waiting_since(conn: Connection) -> datetime | None:
     return found
 
 
+def older_than(conn: Connection, before: datetime) -> int:
+    """How many blobs have waited since before then: the store does not delete them."""
+    query = sa.select(sa.func.count()).select_from(deletions).where(deletions.c.made_at < before)
+    return int(conn.execute(query).scalar_one())
+
+
 def settle(conn: Connection, deleted: Iterable[str]) -> None:
     """The store has deleted these."""
     for key in sorted(deleted):

@@ -398,6 +398,7 @@ def add(
     if kind in PICTURE_KINDS:
         assert (key is None) != (held is None)
         if key is not None and any(piece.key == key for piece in there):
+            _USE_UPLOAD.run(conn, contact=contact_id, blob=key)  # sent again, it was taken for a new one
             return False
         if held is not None and _SAME_ON_ITS_WAY.first(
             conn, assessment=assessment_id, of=indicator, name=held.unique[:UNIQUE_LIMIT]
@@ -582,20 +583,24 @@ _BESIDE = Prepared(
 )
 
 
-def further(conn: Connection, row: ArrivalRow, keys: Sequence[str], now: datetime) -> list[str]:
+def further(
+    conn: Connection, row: ArrivalRow, keys: Sequence[str], now: datetime, quota: Quota | None = None
+) -> list[str]:
     """One file that arrived was several pictures: these are the pages after its first. Which were put beside the answer
-    (those there already among them); the others found no room (:data:`MOST_PICTURES`).
+    (those there already among them); the others found no room (:data:`MOST_PICTURES`, and the *quota* of the season).
 
     To be called before :func:`arrive`, under the same lock.
     """
     like = _BESIDE.first(conn, assessment=row.assessment_id, piece=row.evidence_id)
     there = of_indicator(conn, row.assessment_id, row.indicator)
-    pictures = sum(piece.kind in PICTURE_KINDS for piece in there)
+    room = MOST_PICTURES - sum(piece.kind in PICTURE_KINDS for piece in there)
+    if quota is not None:
+        room = min(room, quota.pictures_per_season - int(_PICTURES.value(conn, assessment=row.assessment_id)))
     known = {piece.key for piece in there}
     placed = []
     for key in keys:
         if key not in known:
-            if like is None or pictures >= MOST_PICTURES:
+            if like is None or room <= 0:
                 continue
             _PUT.value(
                 conn,
@@ -608,7 +613,7 @@ def further(conn: Connection, row: ArrivalRow, keys: Sequence[str], now: datetim
                 now=now,
             )
             known.add(key)
-            pictures += 1
+            room -= 1
         placed.append(key)
     return placed
 
@@ -728,7 +733,11 @@ def claim_deletions(conn: Connection, now: datetime, most: int = 20) -> list[str
 
 _UNUSED_UPLOADS = Prepared(
     sa.delete(uploads)
-    .where(uploads.c.at < sa.bindparam("before"), sa.text("not used"))
+    .where(
+        uploads.c.at < sa.bindparam("before"),
+        sa.text("not used"),
+        ~sa.exists().where(evidence.c.key == uploads.c.key),  # its thumbnail and hashes serve as long as the picture
+    )
     .returning(uploads.c.key, uploads.c.thumbnail)
 )
 _OLD_CHARTS = Prepared(

@@ -122,8 +122,9 @@ class Backend:
       was taken before has no effect again; whatever is undelivered is returned.
     - ``history(address, after)``: the lines above number *after*, in order (0: the newest few hundred).
     - ``subscribe(address)``: inside, lines are put on the queue as they are committed, by whichever tab or officer.
+    - ``may_upload(address)`` is asked before a file is read; raises as ``upload`` does.
     - ``upload(address, data)`` takes a file in as this address's: its pictures. Raises ``PictureRefused``, also
-      ``not_yet`` while nobody joined there.
+      ``not_yet`` while nobody joined there, ``day_full``.
     - ``picture(address, key, small)``: the bytes, only for whom they are meant; *small*: of its thumbnail, if it has
       one.
     - ``landing(payload)``: a pure read; ``None`` for a wrong code.
@@ -133,6 +134,7 @@ class Backend:
     take: Callable[[Incoming], Awaitable[tuple[Outgoing, ...]]]
     history: Callable[[str, int], Awaitable[tuple[HistoryLine, ...]]]
     subscribe: Callable[[str], AbstractContextManager[asyncio.Queue[HistoryLine]]]
+    may_upload: Callable[[str], Awaitable[object]]
     upload: Callable[[str, bytes], Awaitable[tuple[Picture, ...]]]
     picture: Callable[[str, str, bool], Awaitable[bytes | None]]
     landing: Callable[[str], Awaitable[Landing | None]]
@@ -568,9 +570,13 @@ async def upload(site: Site, request: web.Request) -> web.Response:
     if wait := site.doors.contact.take(address) or site.doors.uploads.take(address):
         return await put_off(site, address, wait)
     try:
-        async with asyncio.timeout(UPLOAD_SECONDS):
-            data = await photo_bytes(request)
-        found = await site.backend.upload(address, data)
+        await site.backend.may_upload(address)
+        with site.doors.bodies.hold("") as free, site.doors.bodies_of_one.hold(address) as free_of_one:
+            if not (free and free_of_one):
+                raise PictureRefused("busy")
+            async with asyncio.timeout(UPLOAD_SECONDS):
+                data = await photo_bytes(request)
+            found = await site.backend.upload(address, data)
     except PictureRefused as refused:
         return photo_refusal(request, refused.code, UPLOAD_STATUS.get(refused.code, 422))
     except TimeoutError:

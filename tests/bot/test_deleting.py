@@ -16,7 +16,7 @@ from bot import service as services
 from bot.service import Parts, Service
 from dialogs.states import Rules
 from storage import deletions, erasure, evidence, migrate, people
-from storage.blobs import Bucket, StoreAway
+from storage.blobs import Bucket, StoreAway, StoreFull
 from storage.engine import open_engine, reading, writing
 from storage.housekeeping import Keep
 from tests.peers.s3 import s3_server
@@ -83,6 +83,54 @@ async def test_a_store_that_is_away_is_asked_again(service: Service, monkeypatch
     assert service.blobs.get(key) is None
 
 
+async def test_one_that_cannot_be_deleted_keeps_no_other(service: Service) -> None:
+    contact, stuck = await upload(service, b"stuck")
+    _, key = await upload(service, b"mine")
+    root = service.parts.blobs
+    assert isinstance(root, Path)
+    path = root / stuck[:2] / stuck[2:]
+    path.unlink()
+    path.mkdir()  # no unlink takes it away
+    with writing(service.engine) as conn:
+        evidence.forget_uploads(conn, contact, services._now())
+    assert await service.delete_blobs() == 1
+    assert service.blobs.get(key) is None
+    assert due(service) == [stuck]
+
+
+async def test_a_full_quota_puts_a_deletion_off(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    contact, key = await upload(service, b"mine")
+    with writing(service.engine) as conn:
+        evidence.forget_uploads(conn, contact, services._now())
+
+    def full(*_: object) -> None:
+        raise StoreFull
+
+    monkeypatch.setattr(type(service.blobs), "remove", full)
+    assert await service.delete_blobs() == 0
+    with reading(service.engine) as conn:
+        assert conn.execute(sa.select(deletions.deletions.c.claimed)).scalars().all() == [False]
+    assert due(service) == [key]
+
+
+async def test_a_sweep_that_fails_keeps_nothing_else_from_being_done(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retained = []
+
+    async def retain() -> int:
+        retained.append(1)
+        return 0
+
+    def away(*_: object) -> None:
+        raise StoreAway("EIO")
+
+    monkeypatch.setattr(service, "retain", retain)
+    monkeypatch.setattr(type(service.blobs), "old_keys", away)
+    await service.tidy()
+    assert (retained, service._swept) == ([1], None)
+
+
 async def test_bytes_wait_until_their_deletion_has_ended(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     contact, key = await upload(service, b"mine")
     with writing(service.engine) as conn:
@@ -127,3 +175,20 @@ async def test_a_bucket_is_swept_once_a_day(url: str, monkeypatch: pytest.Monkey
         await service.tidy()
         assert due(service) == []
         await service.stop()
+
+
+async def test_who_leaves_in_the_middle_of_joining_is_forgotten(service: Service) -> None:
+    now = services._now()
+    with writing(service.engine) as conn:
+        half, whole = people.meet(conn, "web", "half", now), people.meet(conn, "web", "whole", now)
+        for contact in (half, whole):
+            people.consent(conn, contact, 1, "2026-11", "Hội", now)
+        people.join(
+            conn, whole, unit_id=1, name="Lan", birth_year=1957, phone=None, form="ong_ba", subject_group="nong_dan",
+            now=now,
+        )  # fmt: skip
+    for address in ("half", "whole"):
+        await service.backend().forget(address)
+    with reading(service.engine) as conn:
+        assert list(conn.execute(sa.select(people.contacts.c.address)).scalars()) == [f"left-{whole}"]
+        assert list(conn.execute(sa.select(people.consents.c.contact_id)).scalars()) == [whole]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -81,6 +82,52 @@ async def test_the_same_file_again_is_neither_decoded_nor_stored_again(
     assert len(decoded) == 2
     assert service.blobs.exists(first[1].key)
     assert announced(service) == []
+
+
+async def test_a_damaged_picture_is_whole_again_when_its_file_comes_again(service: Service) -> None:
+    upload = service.backend().upload
+    (stored,) = await upload(PHONE, encoded(certificate(700)))
+    root = service.parts.blobs
+    assert isinstance(root, Path)
+    path = root / stored.key[:2] / stored.key[2:]
+    path.write_bytes(bytes(path.stat().st_size))
+    assert service.blobs.get(stored.key) is None
+    assert await upload(PHONE, encoded(certificate(700))) == (stored,)
+    assert service.blobs.get(stored.key) is not None
+
+
+async def test_without_a_worker_the_server_is_busy(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def none(_data: bytes) -> tuple[StoredPicture, ...]:
+        raise BlockingIOError("no process")
+
+    monkeypatch.setattr(service.pictures, "receive", none)
+    with pytest.raises(PictureRefused, match="busy"):
+        await service.backend().upload(PHONE, encoded(certificate(700)))
+
+
+async def test_files_sent_side_by_side_keep_to_the_bytes_of_a_day(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload, receive, both = service.backend().upload, service.pictures.receive, asyncio.Barrier(2)
+
+    async def meeting(data: bytes) -> tuple[StoredPicture, ...]:
+        await both.wait()  # both were let in
+        return await receive(data)
+
+    await upload(PHONE, encoded(certificate(700)))
+    with writing(service.engine) as conn:
+        conn.execute(sa.update(evidence.uploads).values(size=1_999_999))
+    monkeypatch.setattr(service.pictures, "receive", meeting)
+    results = await asyncio.gather(
+        *(upload(PHONE, encoded(certificate(side))) for side in (710, 720)), return_exceptions=True
+    )
+    (refused,) = [each for each in results if isinstance(each, PictureRefused)]
+    assert refused.code == "day_full"
+    before = set(service.blobs.keys())
+    assert await service.delete_blobs() > 0, "what was refused does not wait for the sweep"
+    assert set(service.blobs.keys()) < before
+    with pytest.raises(PictureRefused, match="day_full"):
+        await service.backend().may_upload(PHONE)
 
 
 async def test_a_thumbnail_is_given_where_a_small_picture_is_wanted(service: Service) -> None:

@@ -11,7 +11,7 @@ import pytest
 from dialogs import answering, arriving, questions
 from dialogs.model import FileRef, Pressed, Sent, decode_screen
 from dialogs.states import decode_state
-from storage import assessments, conversations, evidence, outbox, people
+from storage import assessments, conversations, deletions, evidence, outbox, people
 from storage.assessments import AssessmentRow
 from storage.base import Refused
 from tests.support.world import Chat, World, content
@@ -413,3 +413,18 @@ def test_of_an_album_beyond_the_quota_the_first_pictures_are_kept(world: World) 
     files = tuple(FileRef(f"ref-{name}", name, 1000) for name in "abc")
     citizen.does(Sent((), "", files)).sees("Ông/bà đã gửi nhiều ảnh rồi: 1 ảnh sau chưa nhận", "Đã nhận 2 ảnh")
     assert len(pieces_of(world)) == 2
+
+
+def test_bytes_to_which_no_row_refers_go_at_once(world: World) -> None:
+    citizen = started(world).presses("kha").presses("tot").sends_files("a")
+    world.rules = replace(world.rules, quota=evidence.Quota(pictures_per_season=2))
+    found = [replace(each, thumbnail=content(f"small {each.key}")) for each in pages("a")]
+    with world.write() as conn:
+        for each in found:
+            assert deletions.hold(conn, [each.key, each.thumbnail or ""], world.now)
+    comes(world, *found)
+    assert [key for _, _, key in pieces_of(world)] == [found[0].key, found[1].key]
+    (notice,) = citizen.hears()
+    assert "Hồ sơ đã đủ 2 ảnh nên tôi không giữ 1 trang sau" in notice.text
+    with world.write() as conn:
+        assert set(evidence.claim_deletions(conn, world.now)) == {found[2].key, found[2].thumbnail}

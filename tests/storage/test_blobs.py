@@ -62,6 +62,28 @@ def test_a_probe_leaves_nothing(store: Store) -> None:
     assert list(store.keys()) == []
 
 
+def test_probes_of_several_processes_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, write = BlobFolder(tmp_path), Path.write_bytes
+
+    def beside(path: Path, data: bytes) -> int:
+        with monkeypatch.context() as alone:
+            alone.setattr(Path, "write_bytes", write)
+            folder.probe()
+        assert not path.exists()
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", beside)
+    folder.probe()
+    assert list(tmp_path.iterdir()) == []
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StoreFull):
+        folder.probe()
+
+
 def test_a_sweep_sees_old_blobs_only(store: Store) -> None:
     keys = {store.put(os.urandom(8)) for _ in range(3)}
     time.sleep(1.1)  # S3 tells whole seconds
@@ -78,8 +100,7 @@ def test_a_damaged_file_is_never_shown(tmp_path: Path, s3: S3, caplog: pytest.Lo
     s3.client().put_object(Bucket="hoctap", Key=f"damaged/{path_of(key)}", Body=b"pictura")
     assert bucket.get(key) is None
     assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
-    folder.remove([key])
-    folder.put(b"picture")
+    folder.put(b"picture")  # sent again, it is whole again
     bucket.put(b"picture")
     assert folder.get(key) == bucket.get(key) == b"picture"
 

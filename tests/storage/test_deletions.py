@@ -199,3 +199,10 @@ def test_a_picture_deleted_a_moment_ago_is_not_evidence(database: sa.Engine) -> 
         assert conn.execute(sa.select(uploads.c.key)).all() == []
         with pytest.raises(Refused, match="evidence_foreign"):
             evidence.add(conn, row.id, "A1", "photo", contact_id=contact, key=key_of(1), now=NOW)
+
+
+def test_deletions_that_do_not_end_are_counted(connection: Connection) -> None:
+    before = deletions.older_than(connection, NOW)
+    deletions.after(connection, [key_of(77)], NOW - timedelta(hours=1))
+    assert deletions.older_than(connection, NOW - timedelta(hours=1)) == before
+    assert deletions.older_than(connection, NOW) == before + 1

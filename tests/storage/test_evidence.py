@@ -162,3 +162,29 @@ def test_further_pages_find_room_beside_an_answer_or_not(database: sa.Engine) ->
         there = {each.key: (each.text, each.status) for each in evidence.of_indicator(conn, mine.id, "B2")}
         assert len(there) == evidence.MOST_PICTURES
         assert there["page1"] == there["page2"] == ("Lớp học", "given")
+
+
+def test_a_picture_sent_again_keeps_what_is_known_of_it(database: sa.Engine) -> None:
+    later = NOW + timedelta(days=2)
+    with writing(database) as conn:
+        mine = draft(conn)
+        given = picture("a", thumbnail="small")
+        assert proves(conn, mine, given)
+        assert not proves(conn, mine, given), "it is there"
+        assert conn.execute(sa.select(evidence.uploads.c.used)).scalars().all() == [True]
+        evidence.put_upload(conn, mine.contact, given, NOW)  # sent once more, and beside no answer
+        assert evidence.purge_uploads(conn, later, later, later) == 0
+        assert evidence.thumbnail_of(conn, "a") == "small"
+        evidence.remove_all(conn, mine.id, later)
+        assert evidence.purge_uploads(conn, later, later, later) == 1
+
+
+def test_further_pages_keep_to_the_quota_of_the_season(database: sa.Engine) -> None:
+    with writing(database) as conn:
+        mine = draft(conn)
+        proves(conn, mine, picture("k0"), "B1")
+        held = Held("r", "u", 9, "telegram", "77")
+        evidence.add(conn, mine.id, "B2", "photo", contact_id=mine.contact, held=held, now=NOW)
+        (row,) = evidence.arrivals_due(conn, "telegram", NOW)
+        quota = Quota(pictures_per_season=3)
+        assert evidence.further(conn, row, ["page2", "page3", "page2"], NOW, quota) == ["page2", "page2"]

@@ -48,6 +48,7 @@ class Memory:
             take=self.take,
             history=self.history,
             subscribe=self.subscribe,
+            may_upload=self.may_upload,
             upload=self.upload,
             picture=self.picture,
             landing=self.landing,
@@ -108,10 +109,12 @@ class Memory:
         finally:
             self.queues[address].remove(queue)
 
-    async def upload(self, address: str, data: bytes) -> tuple[Picture, ...]:
-        found = await asyncio.to_thread(receive, data)
+    async def may_upload(self, address: str) -> None:
         if not self.joined:
             raise PictureRefused("not_yet")
+
+    async def upload(self, address: str, data: bytes) -> tuple[Picture, ...]:
+        found = await asyncio.to_thread(receive, data)
         if self.full:
             raise PictureRefused("store_full")
         self.pictures.update({(address, each.key): each for each in found})
