@@ -16,20 +16,21 @@ from storage.attempts import Guesser
 log = logging.getLogger(__name__)
 
 
-def _who(turn: Turn) -> Guesser:
+def who(turn: Turn) -> Guesser:
+    """Who speaks, as attempts are counted."""
     return attempts.guesser(turn.chat.account, turn.chat.address, turn.network)
 
 
 def shut(turn: Turn) -> str:
     """Why no secret is looked at now, as a sentence; ``""``: it may be tried."""
-    until = attempts.locked(turn.conn, _who(turn), turn.now)
+    until = attempts.locked(turn.conn, who(turn), turn.now)
     return "" if until is None else _("refused.secret_locked", until=clock(until))
 
 
 def missed(turn: Turn) -> str:
     """A secret was wrong, which is counted (so the turn must not be refused): ``""``, or the sentence of the lock that
     this was one too many for."""
-    until, alarm = attempts.wrong(turn.conn, _who(turn), turn.now)
+    until, alarm = attempts.wrong(turn.conn, who(turn), turn.now)
     if alarm:  # no name in it: only that somebody should look
         log.warning("%s: %d wrong secret codes within an hour", turn.chat.account, attempts.ACCOUNT_ALARM)
     return "" if until is None else _("refused.secret_locked", until=clock(until))

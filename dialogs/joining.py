@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import criteria
 from dialogs import guessing, idnumber, notices, places
 from dialogs.model import Act, Choice, Pressed, Screen, Sent, Typed
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, NAME_LIMIT, initial_form, one_line, phone
-from locales import FORMS, _, voice
+from locales import FORMS, _, clock, voice
 from storage import (
     assessments,
     attempts,
@@ -315,8 +315,9 @@ def show(state: object, view: View) -> Screen:
             )
         case AskConsent(more=more):
             fields = {"controller": view.controller, "until": view.until, "contact": view.contact, "age": view.min_age}
+            not_asked = _("join.consent_not_asked" if view.id_number == "no" else "join.consent_not_asked_but_id")
             text = (
-                _("join.consent_more", **fields)
+                _("join.consent_more", **fields, not_asked=not_asked)
                 if more
                 else _("join.consent", controller=view.controller, until=view.until)
             )
@@ -335,7 +336,7 @@ def show(state: object, view: View) -> Screen:
             return Screen(_("join.phone"), tuple(choices), input="tel", progress=_step(3, view))
         case AskIdNumber():
             skip = () if view.id_number == "require" else (Choice("skip", _("idnumber.skip")),)
-            text = idnumber.question(view.id_number)
+            text = idnumber.question(view.id_number, view.contact)
             return Screen(text, (*skip, _back()), input="secret", progress=(4, 6))
         case AskForm(birth_year=birth_year):
             likely = initial_form(birth_year)
@@ -365,8 +366,9 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
     """One step of joining."""
     match state, act:
         case (ConfirmUnit(unit), Pressed("yes")):
-            if not attempts.room_to_join(turn.conn, unit, view.joins_per_hour, turn.now):
-                return Next(state, _("join.put_off"))
+            again = attempts.joins_again(turn.conn, unit, view.joins_per_hour, guessing.who(turn), turn.now)
+            if again is not None:
+                return Next(state, _("join.put_off", until=clock(again)))
             return Next(AskConsent(unit))
         case ((ConfirmUnit() | ChooseSuccessor() | ChooseFound()), Pressed("no")):
             return Next(_somewhere(turn), _("join.other_unit"))
@@ -411,7 +413,7 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
         case (AskIdNumber(unit, name, year, number), Pressed("skip")) if view.id_number != "require":
             return Next(AskForm(unit, name, year, number))
         case (AskIdNumber(unit, name, year, number), Typed()):
-            said = idnumber.stated(turn, year)
+            said = idnumber.stated(turn, year, view.contact)
             after = AskForm(unit, name, year, number, str(said.sealed)) if said.sealed else state
             return Next(after, said.note)
         case (AskIdNumber(), Sent()):
@@ -425,8 +427,8 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
             return Next(AskForm(unit, name, year, number, sealed))
         case (AskGroup(unit, name, year, number, form, sealed), Pressed(group)):
             nth = _place(turn, view, group)
-            if not nth:  # every answer is kept: the last button is there to be pressed again
-                return Next(state, _("join.put_off"))
+            if isinstance(nth, datetime):  # every answer is kept: the last button is there to be pressed again
+                return Next(state, _("join.put_off", until=clock(nth)))
             if nth == view.joins_per_hour:
                 notices.to_officers(turn.conn, turn.now, unit, "notice.joins_full", unit=view.place, most=nth)
             return _join(turn, unit, name, year, number, form, group, sealed)
@@ -477,12 +479,13 @@ def _turned_away(turn: Turn, view: View) -> Next:
     return Next(_somewhere(turn), sentence, reread=True)
 
 
-def _place(turn: Turn, view: View, group: str) -> int:
-    """The place among those who join the unit within the hour; 0: none is left. Raises ``Refused("group_unknown")``."""
+def _place(turn: Turn, view: View, group: str) -> int | datetime:
+    """The place among those who join the unit within the hour, or from when there is one. Raises
+    ``Refused("group_unknown")``."""
     if group not in [each.id for each in places.current_criteria().subject_groups]:
         raise Refused("group_unknown")
     assert view.unit is not None
-    return attempts.join(turn.conn, view.unit.id, view.joins_per_hour, turn.now)
+    return attempts.join(turn.conn, view.unit.id, view.joins_per_hour, guessing.who(turn), turn.now)
 
 
 def _join(turn: Turn, unit: int, name: str, year: int, number: str, form: str, group: str, sealed: str) -> Next:
@@ -529,7 +532,23 @@ def resume(turn: Turn, state: object, code: codes.ResumeCode) -> Next:
     if isinstance(found, str):
         return Next(state, _wrong_card(turn, code, found))
     conversations.speak_as(conn, contact, found)
+    if present is None:
+        _opened_here(turn, found, "person.resume")
     return Next(_somewhere(turn), _("turn.resumed"), reread=True)
+
+
+def _opened_here(turn: Turn, person_id: int, action: str) -> None:
+    """A card opened a dossier: written down, and told on its person's other chats, for cards are found and copied."""
+    conn, here = turn.conn, turn.chat.contact_id
+    person = people.person(conn, person_id)
+    assert person is not None
+    audit.write(conn, f"contact:{here}", action, f"person:{person_id}", turn.now, person.unit_id)
+    contact = places.whom_to_ask(units.settings(conn, places.unit_of(conn, person.unit_id)))
+
+    def notice() -> Screen:
+        return Screen(_("notice.opened_elsewhere", contact=contact).strip())
+
+    notices.to_other_chats(conn, turn.now, person_id, here, notice)
 
 
 def _wrong_card(turn: Turn, code: codes.ResumeCode, why: str) -> str:
@@ -563,7 +582,7 @@ def _switch(turn: Turn, person_id: int, made: str) -> Next:
                 outbox.settle(conn, row.id, "cancelled")
     evidence.forget_uploads(conn, chat.contact_id, turn.now)
     conversations.hand_over(conn, chat.contact_id, person_id, turn.now)
-    audit.write(conn, f"contact:{chat.contact_id}", "person.switch", f"person:{person_id}", turn.now)
+    _opened_here(turn, person_id, "person.switch")
     return Next(_somewhere(turn), _("turn.resumed"), reread=True)
 
 

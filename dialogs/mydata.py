@@ -58,6 +58,7 @@ class Correcting:
 
     way_back: str
     field: str
+    under_age: bool = False  # the year of birth last typed is one below the minimum age
 
 
 @state
@@ -437,8 +438,8 @@ def show(state: object, view: View) -> Screen:
             return _show_data(view)
         case Exported(_, page):
             return _show_export(view, page)
-        case Correcting(_, field):
-            return _show_correcting(view, field)
+        case Correcting(_, field, under_age):
+            return _show_correcting(view, field, under_age)
         case AskGroup():
             question = _("mydata.ask_group", value=view.group)
             return Screen(question, (*joining.group_choices(view.min_age), _back()), title=_("mydata.title"))
@@ -560,14 +561,15 @@ def _show_export(view: View, page: int) -> Screen:
     return Screen(f"{head}\n\n{view.pages[page]}", (*choices, _back()), title=_("mydata.title"))
 
 
-def _show_correcting(view: View, field: str) -> Screen:
+def _show_correcting(view: View, field: str, under_age: bool) -> Screen:
     person = view.person
     assert person is not None
     match field:
         case "name":
             return _asking(_("join.name"), person.name, (), "name")
         case "birth_year":
-            return _asking(_("join.year"), str(person.birth_year), (), "year")
+            leaving = (Choice("ask_erase", _("mydata.erase")),) if under_age else ()
+            return _asking(_("join.year"), str(person.birth_year), leaving, "year")
         case "phone":
             none = (Choice("no_phone", _("join.no_phone")),)
             return _asking(_("join.phone"), person.phone or _("mydata.none"), none, "tel")
@@ -636,12 +638,14 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
             Pressed(choice),
         ) if choice in (BACK, "keep"):
             return Next(MyData(way_back))
+        case (Correcting(way_back, under_age=True), Pressed("ask_erase")):
+            return Next(AskErase(way_back))
         case (Correcting(way_back, field), (Pressed(value) | Typed(value))):
             return _correct(turn, state, view, MyData(way_back), field, value)
     return Next(state, _("turn.help.text"))
 
 
-def _correct(turn: Turn, state: object, view: View, after: MyData, field: str, value: str) -> Next:
+def _correct(turn: Turn, state: Correcting, view: View, after: MyData, field: str, value: str) -> Next:
     person = turn.person
     new: str | int | None
     match field:
@@ -654,7 +658,8 @@ def _correct(turn: Turn, state: object, view: View, after: MyData, field: str, v
             if new is None:
                 return Next(state, _("join.year_wrong"))
             if view.year - new < view.min_age:
-                return Next(state, _("join.too_young", age=view.min_age, contact=view.contact).strip())
+                sentence = _("join.too_young", age=view.min_age, contact=view.contact).strip()
+                return Next(replace(state, under_age=True), f"{sentence}\n\n{_('mydata.under_age')}")
         case "phone":
             new = None if value == "no_phone" else phone(value)
             if new is None and value != "no_phone":
@@ -708,12 +713,19 @@ def _ask_officers(turn: Turn, after: MyData, kind: str, about: str = "") -> Next
     request = _log(turn, kind, about, done=False)
     newest = assessments.every_of_person(conn, person.id)[-1:]
     due = day(privacy.due_by(kind, turn.now))
-    code = newest[0].code if newest else "-"
-    notices.to_officers(conn, turn.now, person.unit_id, f"notice.privacy_{kind}", code=code, number=request, day=due)
+    key, code = f"notice.privacy_{kind}", {"code": newest[0].code} if newest else {}
+    notices.to_officers(
+        conn, turn.now, person.unit_id, key if newest else f"{key}_none", **code, number=request, day=due
+    )
     return Next(after, _("mydata.asked", number=request, day=due))
 
 
-KEYS = ("notice.privacy_correct", "notice.privacy_object")
+KEYS = (
+    "notice.privacy_correct",
+    "notice.privacy_object",
+    "notice.privacy_correct_none",
+    "notice.privacy_object_none",
+)
 
 
 def _erase(turn: Turn) -> Next:

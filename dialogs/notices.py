@@ -50,6 +50,31 @@ def to_person(
     return True
 
 
+def to_other_chats(conn: Connection, now: datetime, person_id: int, here: int, make: Callable[[], Screen]) -> int:
+    """Put a notice for a citizen to every reachable contact of theirs but the one *here*, each in its language; how
+    many."""
+    person = people.person(conn, person_id)
+    assert person is not None
+    told = 0
+    for contact in conversations.speaking_for(conn, person_id):
+        if contact.contact_id == here:
+            continue
+        with speaking(Voice(contact.language, person.form)):
+            screen = replace(make(), number=0, language=contact.language)
+        outbox.put(
+            conn,
+            account=contact.account,
+            address=contact.address,
+            contact_id=contact.contact_id,
+            person_id=person_id,
+            body=encode_screen(screen),
+            now=now,
+            priority=outbox.NOTICE,
+        )
+        told += 1
+    return told
+
+
 def to_officers(conn: Connection, now: datetime, unit_id: int, key: str, **fields: object) -> int:
     """Tell the officers of a unit: of the nearest at or above it that has any (chi hội seldom do); how many
     contacts."""

@@ -1,4 +1,5 @@
-"""Attempts (số lần thử) that must be counted across processes and restarts: wrong secrets, and how many join a unit.
+"""Attempts (số lần thử) that must be counted across processes and restarts: wrong secrets, id numbers that a chat
+states, and how many join a unit.
 
 A count is kept for an hour from its first attempt, under a name that tells nobody who it is: contacts and networks go
 in as a hash. So it outlives the contact itself: forgetting a chat and beginning anew gives no fresh guesses.
@@ -19,7 +20,13 @@ from storage.base import Connection, Prepared, UtcTime, table_of
 SPAN = timedelta(hours=1)  # how long attempts add up, and how long a lock holds
 KEPT = timedelta(days=1)
 CONTACT_TRIES = 5  # wrong secrets of one contact, whatever they were meant for
-NETWORK_TRIES = 50  # of one network address, behind which a whole commune may be
+# Of one network address, behind which a school or a whole commune may be: 52 bits of a card and 95 of an invite are out
+# of reach at any such rate, so this only slows a machine down, and a pupil must not be able to lock the school out.
+NETWORK_TRIES = 1_000
+# A contact joins one person at a time; more than one an hour is somebody who erases and begins anew.
+CONTACT_JOINS = 3
+NETWORK_JOINS = 150  # of one network address, or half of what its unit allows where that is more (an event in a hall)
+STATED_TRIES = 5  # id numbers that one contact states: each answer tells whether somebody stated it before
 ACCOUNT_ALARM = 200  # of a whole channel account: the log says it; locking it would lock everybody out
 
 
@@ -123,26 +130,51 @@ def _now(conn: Connection, kind: str, name: str, now: datetime) -> tuple[int, da
     return (0, now) if now - row.since >= SPAN else (row.tries, row.since)
 
 
+def state(conn: Connection, who: Guesser, now: datetime) -> datetime | None:
+    """The contact states an id number: count it. ``None``: it may be looked at; else not before that moment, for
+    :data:`STATED_TRIES` were looked at within the hour. It has nothing to do with the lock on secrets."""
+    name = f"stated {who.contact}"
+    tries, since = _now(conn, "secret", name, now)
+    if tries >= STATED_TRIES:
+        return since + SPAN
+    _CHANGE.run(conn, of="secret", name=name, count=tries + 1, start=since, until=None)
+    return None
+
+
 # ------------------------------------------------------------------------------------------ joining a unit
 
 
-def room_to_join(conn: Connection, unit_id: int, most: int, now: datetime) -> bool:
-    """May one more citizen join the unit within the hour? (A look; :func:`join` decides.)"""
-    row = _READ.first(conn, of="join", name=f"unit:{unit_id}")
-    return row is None or now - row.since >= SPAN or row.tries < most
+def _joining(unit_id: int, most: int, who: Guesser) -> list[tuple[str, int]]:
+    """What a joining is counted under, with the most within an hour; the unit last. Always in this order, in which the
+    rows are locked."""
+    found = [(who.contact, CONTACT_JOINS), (who.network, max(NETWORK_JOINS, most // 2)), (f"unit:{unit_id}", most)]
+    return [each for each in found if each[0]]
 
 
-def join(conn: Connection, unit_id: int, most: int, now: datetime) -> int:
-    """Take a place among those who may join the unit within an hour: the how many-th it is, 0 when there is none.
+def joins_again(conn: Connection, unit_id: int, most: int, who: Guesser, now: datetime) -> datetime | None:
+    """From when this contact may join the unit; ``None``: now. (A look; :func:`join` decides.)"""
+    ends = []
+    for name, limit in _joining(unit_id, most, who):
+        row = _READ.first(conn, of="join", name=name)
+        if row is not None and now - row.since < SPAN and row.tries >= limit:
+            ends.append(row.since + SPAN)
+    return max(ends, default=None)
 
-    The row is locked, so this comes before anything that locks counters.
+
+def join(conn: Connection, unit_id: int, most: int, who: Guesser, now: datetime) -> int | datetime:
+    """Take a place among those who may join the unit within an hour: the how many-th it is, or, where the contact, its
+    network or the unit has had its share, the moment from which it may be tried again (nothing is counted then).
+
+    The count stays when the person is erased: erasing and joining anew gains nothing. The rows are locked, so this
+    comes before anything that locks counters.
     """
-    name = f"unit:{unit_id}"
-    tries, since = _now(conn, "join", name, now)
-    if tries >= most:
-        return 0
-    _CHANGE.run(conn, of="join", name=name, count=tries + 1, start=since, until=None)
-    return tries + 1
+    counts = [(name, limit, *_now(conn, "join", name, now)) for name, limit in _joining(unit_id, most, who)]
+    shut = [since + SPAN for _name, limit, tries, since in counts if tries >= limit]
+    if shut:
+        return max(shut)
+    for name, _limit, tries, since in counts:
+        _CHANGE.run(conn, of="join", name=name, count=tries + 1, start=since, until=None)
+    return counts[-1][2] + 1
 
 
 def purge(conn: Connection, before: datetime) -> int:

@@ -111,17 +111,20 @@ def listing(
     *,
     actors: Collection[str] = (),
     subjects: Collection[str] = (),
+    both: bool = False,
     below: tuple[str, str] | None = None,
     since: datetime | None = None,
-    most: int = 1_000,
+    most: int | None = 1_000,
 ) -> list[Deed]:
-    """The newest deeds by one of *actors* or done to one of *subjects* (both empty: all), at a unit whose path
-    lies in a range (:func:`storage.units.bounds`; ``None``: anywhere), since a moment; the newest last, at most
-    *most*."""
+    """The newest deeds by one of *actors* or done to one of *subjects* (both empty: all; with *both*: by one of these
+    to one of those), at a unit whose path lies in a range (:func:`storage.units.bounds`; ``None``: anywhere), since a
+    moment; the newest last, at most *most* (``None``: every one)."""
     query = sa.select(
         audit.c.id, audit.c.at, audit.c.actor, audit.c.action, audit.c.subject, audit.c.unit_id, audit.c.details
     )
-    if actors or subjects:
+    if both:
+        query = query.where(audit.c.actor.in_(actors), audit.c.subject.in_(subjects))
+    elif actors or subjects:
         query = query.where(sa.or_(audit.c.actor.in_(actors), audit.c.subject.in_(subjects)))
     if below is not None:
         low, high = below

@@ -408,6 +408,12 @@ _LAST_USED = Prepared(
     .order_by(conversations.c.used_at.desc())
     .limit(1)
 )
+_SPEAKING_FOR = Prepared(
+    sa.select(*_REACH)
+    .select_from(conversations.join(contacts, contacts.c.id == conversations.c.contact_id))
+    .where(conversations.c.person_id == sa.bindparam("person"), contacts.c.reachable)
+    .order_by(contacts.c.id)
+)
 _ON_UNIT = Prepared(
     sa.select(*_REACH)
     .select_from(
@@ -425,6 +431,11 @@ def last_used(conn: Connection, person_id: int) -> Reach | None:
     """The reachable contact that a person used last."""
     row = _LAST_USED.first(conn, person=person_id)
     return None if row is None else Reach(*row)
+
+
+def speaking_for(conn: Connection, person_id: int) -> list[Reach]:
+    """The reachable contacts on which a person speaks now, oldest first."""
+    return [Reach(*row) for row in _SPEAKING_FOR.all(conn, person=person_id)]
 
 
 def officers_on(conn: Connection, unit_id: int) -> list[Reach]:

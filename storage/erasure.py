@@ -27,6 +27,16 @@ _OTHERS = Prepared(
         contact_person.c.contact_id == sa.bindparam("contact"), contact_person.c.person_id != sa.bindparam("person")
     )
 )
+_CONSENTED = Prepared(
+    sa.select(consents.c.person_id).where(
+        consents.c.contact_id == sa.bindparam("contact"), consents.c.person_id.is_not(None)
+    )
+)
+_SPEAKS_THERE = Prepared(
+    sa.select(conversations.c.person_id).where(
+        conversations.c.contact_id == sa.bindparam("contact"), conversations.c.person_id != sa.bindparam("person")
+    )
+)
 
 
 def _by(table: sa.Table, column: str) -> Prepared:
@@ -44,6 +54,13 @@ _FORGET_CONTACT = (
     _by(shown, "contact_id"),
 )
 _DROP_CONTACT = _by(contacts, "id")
+# Of a phone that was handed over: messages that were sent, and any to the one who spoke there before.
+_SENT_THERE = Prepared(
+    sa.delete(outbox).where(
+        outbox.c.contact_id == sa.bindparam("contact"),
+        sa.or_(outbox.c.outcome != "waiting", outbox.c.person_id == sa.bindparam("person")),
+    )
+)
 _ERASE_CHAT = (
     _by(messages, "contact_id"),
     _by(outbox, "contact_id"),
@@ -119,6 +136,13 @@ def forget_contact(conn: Connection, contact_id: int, now: datetime) -> None:
     _DROP_CONTACT.run(conn, key=contact_id)
 
 
+def joined(conn: Connection, contact_id: int) -> bool:
+    """Has anybody joined a unit from this contact who is still there?"""
+    return _OTHERS.first(conn, contact=contact_id, person=0) is not None or (
+        _CONSENTED.first(conn, contact=contact_id) is not None
+    )
+
+
 def turn_away(conn: Connection, contact_id: int, now: datetime) -> bool:
     """A visitor who may not join: what they said goes, with the consent just given. Is the contact gone too?
 
@@ -139,7 +163,8 @@ def erase_person(
 ) -> None:
     """Erase a person: assessments out of the counts (ledger: ``erase``), answers, evidence, history, contacts, chats.
 
-    A contact that is also an officer's keeps its role but loses its chat history. Officers' chats lose what showed the
+    A contact that is also an officer's keeps its role but loses its chat history; one on which somebody else speaks now
+    is only unlinked, for this person's history went when it was handed over. Officers' chats lose what showed the
     dossier. The audit trail, the ledger and the log of requests keep ids only. *speaking*: the contact that asks; its
     last message is not taken away at the channel, since the farewell takes its place.
     """
@@ -166,6 +191,11 @@ def erase_person(
     husks = [row.contact_id for row in _HUSKS.all(conn, person=person.id)]
     kept = []
     for contact in held:
+        if _SPEAKS_THERE.first(conn, contact=contact.contact_id, person=person.id) is not None:
+            kept.append(contact.contact_id)
+            _SENT_THERE.run(conn, contact=contact.contact_id, person=person.id)
+            events.forget(conn, contact.address)  # nothing in a failed event says who of the two it came from
+            continue
         _unsay_shown(conn, contact.contact_id, contact.account, contact.address, now, contact.contact_id == speaking)
         officer = _IS_OFFICER.first(conn, contact=contact.contact_id) is not None
         others = _OTHERS.first(conn, contact=contact.contact_id, person=person.id) is not None

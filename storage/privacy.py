@@ -34,7 +34,8 @@ def _one_of(column: str, names: tuple[str, ...]) -> str:
 class PrivacyRequest(SQLModel, table=True):
     """One request. Person and contact are forgotten with the person; the row stays as proof that it was answered.
 
-    ``about`` is a code (the field to correct, ``subject_group:cong_nhan``), never words. ``actor`` asked.
+    ``about`` is a code (the field to correct, ``subject_group:cong_nhan``, ``person:7`` of an erasure by the operator),
+    never words. ``actor`` asked, and is kept: after a restore it says who must be erased again.
     """
 
     __tablename__ = "privacy_requests"
@@ -248,16 +249,18 @@ _LISTED = sa.select(
 ).select_from(privacy_requests.outerjoin(units, units.c.id == privacy_requests.c.unit_id))
 
 
-def due(conn: Connection, before: datetime | None = None, most: int = 1_000) -> list[Listed]:
-    """Open requests, the most urgent first; only those due *before* a moment, where one is given."""
+def due(conn: Connection, before: datetime | None = None, most: int | None = 1_000) -> list[Listed]:
+    """Open requests, the most urgent first; only those due *before* a moment, where one is given. At most *most*
+    (``None``: every one)."""
     query = _LISTED.where(privacy_requests.c.done_at.is_(None))
     if before is not None:
         query = query.where(privacy_requests.c.due_by < before)
     return _listed(conn, query.order_by(privacy_requests.c.due_by, privacy_requests.c.id).limit(most))
 
 
-def log(conn: Connection, since: datetime | None = None, most: int = 1_000) -> list[Listed]:
-    """The newest requests, oldest of them first, open and closed; only those made *since* a moment."""
+def log(conn: Connection, since: datetime | None = None, most: int | None = 1_000) -> list[Listed]:
+    """The newest requests, oldest of them first, open and closed; only those made *since* a moment. At most *most*
+    (``None``: every one)."""
     query = _LISTED if since is None else _LISTED.where(privacy_requests.c.made_at >= since)
     return list(reversed(_listed(conn, query.order_by(privacy_requests.c.id.desc()).limit(most))))
 

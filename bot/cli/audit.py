@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.base import Json, Stop, emit, group, reader, unit_of
+from bot.cli.base import MOST_LINES, Json, Stop, emit, group, reader, unit_of
 from bot.cli.help import Command
-from locales import ZONE, _, moment
+from locales import ZONE, _, moment, number
 
 if TYPE_CHECKING:
     from storage.audit import Deed
@@ -39,7 +39,7 @@ def audit(
     from storage import audit as trail
     from storage import officers, units
 
-    if person is None and officer is None and unit is None:
+    if person is None and officer is None and unit is None and since is None:
         raise Stop(_("cli.audit.whose"), 2)
     begin = _day(since) if since is not None else None
     with reader() as conn:
@@ -50,12 +50,14 @@ def audit(
         found = trail.listing(
             conn,
             actors=actors or [each for each in whose if each.startswith("person:")],
-            subjects=[] if actors else whose,
+            subjects=whose,
+            both=bool(actors and whose),
             below=place,
             since=begin,
+            most=None if json else MOST_LINES + 1,
         )
-        if actors and whose:
-            found = [each for each in found if each.subject in whose]
+        cut = not json and len(found) > MOST_LINES
+        found = found[1:] if cut else found
         by = {each.actor for each in found if each.actor.startswith("officer:")}
         names = {actor: officers.name_of(conn, int(actor.partition(":")[2])) for actor in by}
         codes = {
@@ -66,6 +68,8 @@ def audit(
         return
     if not found:
         typer.echo(_("cli.audit.none"), err=True)
+    if cut:
+        typer.echo(_("cli.cut", most=number(MOST_LINES)), err=True)
     for each in found:
         who = f"{each.actor} {names.get(each.actor, '')}".strip()
         where = codes.get(each.unit_id or 0, "-")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help=_("cli.json"))]
 
+MOST_LINES = 1_000  # that a listing shows a reader; with --json it is whole
+
 
 class Stop(Exception):
     """A command ends here: *text* goes to stderr, *code* is the exit status."""

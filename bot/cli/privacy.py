@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.base import Json, emit, group, now, reader, writer
+from bot.cli.base import MOST_LINES, Json, Stop, emit, group, now, reader, writer
 from bot.cli.help import Command
-from locales import _, day
+from locales import _, day, number
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,21 +32,28 @@ def due(days: Days = None, json: Json = False) -> None:
 
     moment = now()
     with reader() as conn:
-        rows = privacy.due(conn, None if days is None else moment + timedelta(days=days))
-        facts = [_facts(conn, each, moment) for each in rows]
-    _print(facts, json, _("cli.privacy.none_due"))
+        rows = privacy.due(conn, None if days is None else moment + timedelta(days=days), _most(json))
+        cut = not json and len(rows) > MOST_LINES
+        facts = [_facts(conn, each, moment) for each in (rows[:MOST_LINES] if cut else rows)]
+    _print(facts, json, _("cli.privacy.none_due"), cut)
 
 
 @app.command("log", cls=Command, help=_("cli.privacy.log"))
 def log(days: Days = None, json: Json = False) -> None:
-    """Every request, open and closed, the newest last."""
+    """Every request, open and closed, the newest last; of an erasure also who asked, for it is to be repeated after a
+    restore."""
     from storage import privacy
 
     moment = now()
     with reader() as conn:
-        rows = privacy.log(conn, None if days is None else moment - timedelta(days=days))
-        facts = [_facts(conn, each, moment) for each in rows]
-    _print(facts, json, _("cli.privacy.none"))
+        rows = privacy.log(conn, None if days is None else moment - timedelta(days=days), _most(json))
+        cut = not json and len(rows) > MOST_LINES
+        facts = [_facts(conn, each, moment) for each in (rows[1:] if cut else rows)]
+    _print(facts, json, _("cli.privacy.none"), cut)
+
+
+def _most(json: bool) -> int | None:
+    return None if json else MOST_LINES + 1
 
 
 @app.command("done", cls=Command, help=_("cli.privacy.done"))
@@ -79,6 +86,41 @@ def done(
     typer.echo(_("cli.privacy.closed" if told else "cli.privacy.closed_untold", number=number))
 
 
+@app.command("erase", cls=Command, help=_("cli.privacy.erase"))
+def erase(
+    number: Annotated[int, typer.Argument(metavar="PERSON_ID", help=_("cli.arg.person"), show_default=False)],
+    yes: Annotated[bool, typer.Option("--yes", help=_("cli.opt.erase_yes"))] = False,
+) -> None:
+    """Erase a citizen as /dulieu would, asked for on paper or to be repeated after a restore; logged as a request."""
+    from storage import assessments, erasure, people, privacy
+
+    moment = now()
+    if not yes:
+        with reader() as conn:
+            person = people.person(conn, number)
+            codes = [each.code for each in assessments.every_of_person(conn, number)]
+        if person is not None:  # asked outside of any transaction: whoever reads slowly holds up nobody
+            typer.confirm(
+                _("cli.privacy.erase_sure", number=number, codes=", ".join(codes) or "-"), abort=True, err=True
+            )
+    with writer() as conn:
+        person = people.person(conn, number)
+        if person is None:
+            raise Stop(_("cli.privacy.no_person", number=number))
+        asked = privacy.ask(
+            conn,
+            "delete",
+            actor="cli",
+            now=moment,
+            person_id=number,
+            unit_id=person.unit_id,
+            about=f"person:{number}",
+            done=True,
+        )
+        erasure.erase_person(conn, person, "cli", moment)
+    typer.echo(_("cli.privacy.erased", number=number, request=asked))
+
+
 CLOSED_KEYS = ("cli.privacy.closed", "cli.privacy.closed_untold")
 
 
@@ -93,6 +135,7 @@ def _facts(conn: Connection, each: Listed, moment: datetime) -> dict[str, Any]:
         "about": row.about,
         "unit": {"code": each.unit_code, "name": each.unit_name} if each.unit_code else None,
         "person": row.person_id,
+        "actor": row.actor,
         "dossier": dossiers[-1].code if dossiers else None,
         "made_at": row.made_at,
         "acknowledge_by": row.acknowledge_by,
@@ -104,12 +147,14 @@ def _facts(conn: Connection, each: Listed, moment: datetime) -> dict[str, Any]:
     }
 
 
-def _print(facts: list[dict[str, Any]], json: bool, none: str) -> None:
+def _print(facts: list[dict[str, Any]], json: bool, none: str, cut: bool) -> None:
     if json:
         emit(facts)
         return
     if not facts:
         typer.echo(none, err=True)
+    if cut:
+        typer.echo(_("cli.cut", most=number(MOST_LINES)), err=True)
     for each in facts:
         if each["done_at"] is None:
             state = _("cli.privacy.overdue" if each["overdue"] else "cli.privacy.until", day=day(each["due_by"]))
@@ -117,7 +162,10 @@ def _print(facts: list[dict[str, Any]], json: bool, none: str) -> None:
             state = _("cli.privacy.was_done", day=day(each["done_at"]), outcome=_(f"privacy.outcome.{each['outcome']}"))
         unit = each["unit"]["code"] if each["unit"] else "-"
         kind = _(f"privacy.kind.{each['kind']}") + (f" [{each['about']}]" if each["about"] else "")
-        typer.echo(f"{each['id']:>5}  {day(each['made_at'])}  {unit:9} {each['dossier'] or '-':13} {kind}: {state}")
+        whose = f" ({each['actor']})" if each["kind"] == "delete" else ""
+        typer.echo(
+            f"{each['id']:>5}  {day(each['made_at'])}  {unit:9} {each['dossier'] or '-':13} {kind}{whose}: {state}"
+        )
 
 
 STATE_KEYS = ("cli.privacy.overdue", "cli.privacy.until")

@@ -173,6 +173,12 @@ def test_the_operators_defaults_are_the_defaults(tmp_path: Path, monkeypatch: py
         ("127.0.0.1", ["203.0.113.9, nonsense"], "", ""),
         ("127.0.0.1", ["127.0.0.1"], "", ""),
         (None, ["203.0.113.9"], "", ""),
+        ("127.0.0.1", ["1.1.1.1, 203.0.113.9"], "203.0.113.9", "203.0.113.9"),
+        # A front that sets one of the two and passes the other on as it came: neither can be told from a lie.
+        ("127.0.0.1", ["198.51.100.7"], "203.0.113.9", "127.0.0.1"),
+        ("127.0.0.1", ["203.0.113.9, nonsense"], "203.0.113.9", "127.0.0.1"),
+        ("127.0.0.1", ["203.0.113.9"], "nonsense", "203.0.113.9"),
+        ("127.0.0.1", ["203.0.113.9, 10.0.0.7"], "10.0.0.7", "203.0.113.9"),  # each proxy of ours names its own peer
     ],
 )
 def test_whose_address(remote: str | None, forwarded: list[str], real: str, found: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -85,6 +86,49 @@ def test_who_saw_a_dossier(cli: Cli, world: World) -> None:
     assert reads[0] in cli("audit", "--unit", "22", "--json").json
     assert cli("audit", "--unit", "01", "--json").json == []
     assert cli("audit", "--unit", "06685", "--since", "2026-10-06", "--json").json == []
+
+
+def test_the_trail_is_asked_by_day_alone_and_is_not_cut_in_silence(
+    cli: Cli, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = asks_for_another_group(world)
+    whole = cli("audit", "--since", "2026-10-05", "--json").json
+    officer = next(each["actor"] for each in whole if each["action"] == audit.READ).partition(":")[2]
+    both = ("--person", code, "--officer", officer)
+    of_both = cli("audit", *both, "--json").json
+    assert of_both and {each["actor"] for each in of_both} == {f"officer:{officer}"}
+    monkeypatch.setattr("bot.cli.audit.MOST_LINES", 2)
+    said = cli("audit", "--since", "2026-10-05").said("chỉ in 2 dòng")
+    assert len(said.out.splitlines()) == 2 and whole[-1]["action"] in said.out
+    assert cli("audit", "--since", "2026-10-05", "--json").json == whole
+    with world.write() as conn:  # the officer's later deeds elsewhere do not push these out
+        for _n in range(5):
+            audit.write(conn, f"officer:{officer}", audit.READ, "assessment:999", START)
+    assert len(cli("audit", *both).out.splitlines()) == min(2, len(of_both))
+
+
+def test_an_erasure_is_listed_with_whom_and_repeated(cli: Cli, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone, kept = world.citizen().joins(name=NAME), world.citizen().joins(name="Lê Văn Khác")
+    with world.read() as conn:
+        first, second = conn.execute(sa.select(people.people.c.id).order_by(people.people.c.id)).scalars()
+    gone.types("/dulieu").presses("ask_erase").presses("erase").presses("erase_all")
+    cli("privacy", "log").said(f"xóa (person:{first})")
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert cli("privacy", "erase", str(second)).status == 130
+    assert kept.exists()
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    cli("privacy", "erase", str(second)).said(f"công dân {second}")
+    assert not kept.exists()
+    world.recounted()
+    rows = cli("privacy", "log", "--json").json
+    assert [(each["actor"], each["about"], each["outcome"]) for each in rows if each["kind"] == "delete"] == [
+        (f"person:{first}", "", "done"),
+        ("cli", f"person:{second}", "done"),
+    ]
+    cli("privacy", "erase", str(second), "--yes").refused(1, str(second))
+    monkeypatch.setattr("bot.cli.privacy.MOST_LINES", 1)
+    assert len(cli("privacy", "log").said("chỉ in 1 dòng").out.splitlines()) == 1
+    assert cli("privacy", "log", "--json").json == rows
 
 
 def test_a_wrong_question_to_the_trail_is_one_line(cli: Cli, world: World) -> None:

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from dialogs.model import Opened, Pressed
-from storage import codes, people, units
+from storage import audit, codes, people, units
 from storage.base import metadata
 from tests.support.world import World
 
@@ -214,6 +214,26 @@ def test_the_resume_code_opens_the_form_elsewhere_and_locks_after_five_wrong_tri
     thief.types(code).sees("tạm khóa một giờ")
     world.passes(minutes=61)
     thief.types(code).sees("Đã mở lại phiếu")
+
+
+def test_a_card_that_opens_the_form_elsewhere_is_written_down_and_told(world: World) -> None:
+    with world.write() as conn:
+        units.set_setting(conn, "06685", "contact_phone", "0203 382 5555", "test", world.now)
+    citizen = world.citizen().joins()
+    code = citizen.read_out()[citizen.read_out().index("TL-") :][:22]
+    citizen.presses("later").types(code).sees("Đã mở lại phiếu")
+    assert citizen.hears() == []  # on the phone where it is open already
+    finder = world.citizen().opens().types(code).sees("Đã mở lại phiếu")
+    (told,) = citizen.hears()
+    assert "vừa được mở trên một máy khác" in told.text and "0203 382 5555" in told.text and finder.hears() == []
+    other = world.citizen().joins(name="Lê Văn Khác").types(code).presses("switch").sees("Nguyễn Văn Hùng")
+    assert [len(each.hears()) for each in (citizen, finder, other)] == [1, 1, 0]
+    with world.read() as conn:
+        lines = [line for line in audit.listing(conn) if line.action in ("person.resume", "person.switch")]
+        place = units.by_code(conn, "06685")
+    assert [(line.action, line.subject, line.unit_id) for line in lines] == [
+        (action, lines[0].subject, place.id if place else 0) for action in ("person.resume", "person.switch")
+    ]
 
 
 def test_the_resume_code_lies_nowhere_in_the_database(world: World) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from dialogs import notices
+from dialogs.model import Screen
 from storage import assessments, conversations, events, evidence, officers, people, reviews, shown
 from storage.engine import metadata
 from tests.support.world import HONG_GAI, Chat, World
@@ -247,8 +249,11 @@ def test_typed_corrections_are_checked_as_in_joining(
 
 def test_a_year_below_the_minimum_age_is_not_taken(world: World) -> None:
     citizen = world.citizen().joins(year="1957").types("/dulieu").presses("correct:birth_year")
-    citizen.types("2009").sees("từ 18 tuổi")
+    citizen.sees_not("Rút lại sự đồng ý").types("2009").sees("từ 18 tuổi", "Nếu đúng là ông/bà chưa đủ tuổi")
     assert everything(world)["people"][0]["birth_year"] == 1957
+    citizen.presses("ask_erase").presses("back").presses("correct:birth_year").types("2009")
+    citizen.presses("ask_erase").presses("erase").presses("erase_all")
+    assert everything(world)["people"] == []
 
 
 def test_phone_form_and_group_by_choice(world: World) -> None:
@@ -385,6 +390,40 @@ def test_every_chat_of_the_person_is_forgotten(world: World) -> None:
     tablet.types("/dulieu").sees(NAME, "gắn với ông/bà: 2")
     erases(phone)
     assert not phone.exists() and not tablet.exists()
+
+
+def card(citizen: Chat) -> str:
+    text = citizen.read_out()
+    return text[text.index("TL-") :][:22]
+
+
+def test_erasing_leaves_alone_who_speaks_on_the_phone_now(world: World) -> None:
+    """A citizen hands the family's phone over; when they erase, what the other one said and sent there stays."""
+    world.profile = "web"
+    family, own = world.citizen().joins(name=NAME, phone=PHONE), world.citizen().joins(name="Lê Văn Khác")
+    mine = card(family)
+    family.types(card(own)).presses("switch").sees("Lê Văn Khác")
+    elsewhere = world.citizen().opens().types(mine).sees(NAME)
+    family.types("Tôi là người khác")
+    key = family.uploads("giay-khen.jpg")
+    with world.write() as conn:
+        chat = conversations.open_chat(conn, family.account, family.address)
+        assert chat is not None and chat.person is not None
+        notices.to_person(conn, world.now, chat.person.id, lambda: Screen("Nhắc việc"))
+    before = everything(world)
+    family_id = chat.contact_id
+    erases(elsewhere)
+    after = everything(world)
+    for table in ("messages", "uploads"):
+        rows = [row for row in before[table] if row["contact_id"] == family_id]
+        assert rows and rows == [row for row in after[table] if row["contact_id"] == family_id], table
+    assert key in {row["key"] for row in after["uploads"]}
+    family.heard("Nhắc việc")
+    assert [row["person_id"] for row in after["contact_person"] if row["contact_id"] == family_id] == [chat.person.id]
+    text = json.dumps({**after, "audit": []}, ensure_ascii=False, default=str)
+    assert NAME not in text and PHONE not in text
+    family.types("/dulieu").sees("Lê Văn Khác")
+    world.recounted()
 
 
 def test_what_an_officer_holds_of_the_person_goes_too(world: World) -> None:
