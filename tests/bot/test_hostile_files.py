@@ -120,3 +120,22 @@ async def test_whoever_waits_too_long_hears_that_it_is_busy(monkeypatch: pytest.
     refused = [each for each in results if isinstance(each, PictureRefused)]
     assert [each.code for each in refused] == ["busy", "busy"]
     assert sum(isinstance(each, tuple) for each in results) == 2
+
+
+@pytest.mark.parametrize("error", [RecursionError(), OverflowError()])
+async def test_whatever_an_answer_makes_of_its_reader_is_the_workers_fault(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def nested(*_: object) -> None:
+        raise error
+
+    pool = PicturePool(1)
+    try:
+        with monkeypatch.context() as hostile:
+            hostile.setattr("bot.pictures.pool.json.loads", nested)
+            with pytest.raises(PictureRefused, match="broken"):
+                await pool.receive(good()["jpeg"])
+        assert pool.deaths == 1
+        assert await pool.receive(good()["jpeg"])
+    finally:
+        await pool.close()

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from bot.channels import web as channel
 from bot.channels.telegram_view import look
 from bot.channels.web import HistoryLine, Landing, WebSettings, app, as_json
-from bot.limits import Limits, Rate
+from bot.limits import BODIES_OF_ONE, Limits, Rate
 from dialogs import datapage
 from dialogs.model import Choice, Picture, Screen, encode_screen
 from locales import Voice
@@ -263,6 +263,28 @@ def request(client: Client, path: str, *headers: str, cookie: str = "t" * 43) ->
         *headers,
     )
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+async def test_a_body_is_read_only_from_whom_it_is_taken_and_few_at_once(start: Start, memory: Memory) -> None:
+    client = await start(memory)
+    head = request(client, "/chat/upload", "Content-Type: application/octet-stream", "Content-Length: 1000000")
+    memory.joined = False
+    answered = await raw(client, head, most=1)
+    assert answered.startswith(b"HTTP/1.1 422") and b"not_yet" in answered, "not a byte of it was waited for"
+    memory.joined = True
+    headers = origin(client) | {"Cookie": "hoctap=" + "t" * 43}
+    slow = [await asyncio.open_connection(client.host, client.port) for _n in range(BODIES_OF_ONE)]
+    for _reader, writer in slow:
+        writer.write(head)
+        await writer.drain()
+    await asyncio.sleep(0.1)
+    answer = await client.post("/chat/upload", data=jpeg(), headers=headers)
+    assert (answer.status, (await answer.json())["error"]) == (503, "busy")
+    for _reader, writer in slow:
+        writer.close()
+        await writer.wait_closed()
+    await asyncio.sleep(0.1)
+    assert (await client.post("/chat/upload", data=jpeg(), headers=headers)).status == 200
 
 
 async def test_an_upload_that_trickles_is_ended(start: Start, memory: Memory, monkeypatch: Any) -> None:
