@@ -109,6 +109,7 @@ class Opened:
     namesake: bool = False  # the citizen bears the officer's own name
     id_number: str = ""  # shaded
     doubled: bool = False  # somebody else has stated the same id number
+    reviewer: bool = True  # else a supervisor, who marks no identity cards
 
     @property
     def reading(self) -> bool:
@@ -200,6 +201,7 @@ def read(turn: Turn, state: OnDossier) -> Opened | Closed:
         fold(person.name) == fold(officer.name),
         idnumbers.shaded(last4) if (last4 := identity.last4(conn, person.id)) else "",
         identity.doubled(conn, person.id),
+        officers.covers(officer, unit.path, ("reviewer",)),
     )
 
 
@@ -454,7 +456,7 @@ def _show_question(state: Dossier | Reading, view: Opened, indicator: Indicator)
             choices.append(Choice("level", _("review.other_level")))
         choices.append(Choice("mark", _("review.unmark" if indicator.id in state.marked else "review.mark")))
     pictures = [piece for piece in pieces if piece.key]
-    if pictures:
+    if pictures and view.reviewer:
         choices.append(Choice("card", _("review.card"), "quiet"))
     choices.append(to_card())
     return Screen(

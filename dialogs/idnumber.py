@@ -15,8 +15,8 @@ from dialogs import places
 from dialogs.model import Act, Choice, Incoming, Opened, Pressed, Screen, Sent, Typed
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, clean
-from locales import _
-from storage import audit, evidence, identity, idnumbers, unsaid
+from locales import _, clock
+from storage import attempts, audit, evidence, identity, idnumbers, unsaid
 from storage.base import Refused
 from storage.identity import Sealed
 from storage.units import UnitRow
@@ -104,10 +104,11 @@ def policy(turn: Turn, unit: UnitRow) -> str:
     return "no" if turn.rules.keys is None else places.settings(turn, unit).id_number
 
 
-def question(asked: str, present: str = "") -> str:
-    """Why it is asked and what stays of it; with the number that is kept, if any."""
+def question(asked: str, contact: str, present: str = "") -> str:
+    """Why it is asked and what stays of it; with the number that is kept, if any. *contact*: whom to ask, who has no
+    card yet (:func:`dialogs.places.whom_to_ask`)."""
     parts = [_("idnumber.present", number=present) if present else "", _("idnumber.ask")]
-    parts.append(_("idnumber.required" if asked == "require" else "idnumber.optional"))
+    parts.append(_("idnumber.required", contact=contact).strip() if asked == "require" else _("idnumber.optional"))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -119,17 +120,21 @@ class Stated:
     note: str
 
 
-def stated(turn: Turn, birth_year: int, person_id: int = 0) -> Stated:
+def stated(turn: Turn, birth_year: int, contact: str, person_id: int = 0) -> Stated:
     """Take the number that this act held. A year of birth that does not fit, and somebody else who stated it before,
-    are told and stop nobody. Raises ``Refused("identity_key_missing")``."""
+    are told and stop nobody; so a chat may state only so many within an hour (:mod:`storage.attempts`): nobody is to
+    find out by trying who takes part. *contact*: whom to ask. Raises ``Refused("identity_key_missing")``."""
     whole = [each for each in turn.numbers if len(each) == idnumbers.DIGITS]
     this_year = places.today(turn).year
     if len(whole) != 1:
         old = any(len(each) == idnumbers.OLD_DIGITS for each in turn.numbers)
-        return Stated(None, _("idnumber.old_card" if old and not whole else "idnumber.wrong"))
+        return Stated(None, _("idnumber.old_card" if old and not whole else "idnumber.wrong", contact=contact).strip())
     (number,) = whole
     if not idnumbers.well_formed(number, this_year):
-        return Stated(None, _("idnumber.wrong"))
+        return Stated(None, _("idnumber.wrong", contact=contact).strip())
+    until = attempts.state(turn.conn, attempts.guesser(turn.chat.account, turn.chat.address), turn.now)
+    if until is not None:
+        return Stated(None, _("idnumber.shut", until=clock(until), contact=contact).strip())
     assert turn.rules.keys is not None  # else nobody was asked
     try:
         sealed = identity.seal(turn.conn, turn.rules.keys(), number, person_id)
@@ -163,10 +168,12 @@ def keep(turn: Turn, person_id: int, unit_id: int, sealed: Sealed) -> None:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the screen shows: the shaded number that is kept (``""``: none), and whether the unit asks for one."""
+    """What the screen shows: the shaded number that is kept (``""``: none), whether the unit asks for one, and whom to
+    ask there."""
 
     present: str
     asked: str
+    contact: str
 
 
 def shown(turn: Turn) -> str:
@@ -179,13 +186,18 @@ def load(turn: Turn, state: Stating) -> View:
     """Read what is kept. Raises ``Refused("assessment_gone")`` when the person has gone meanwhile."""
     if turn.chat.person is None:
         raise Refused("assessment_gone")
-    return View(shown(turn), policy(turn, places.here(turn, turn.person.unit_id)))
+    unit = places.here(turn, turn.person.unit_id)
+    return View(shown(turn), policy(turn, unit), places.whom_to_ask(places.settings(turn, unit)))
 
 
 def show(state: Stating, view: View) -> Screen:
     """The question; a number that is kept can be taken back. Where none is asked (any more) that is all."""
     choices = [Choice(REMOVE, _("idnumber.remove"), "danger")] if view.present else []
-    text = _("idnumber.present", number=view.present) if view.asked == "no" else question(view.asked, view.present)
+    text = (
+        _("idnumber.present", number=view.present)
+        if view.asked == "no"
+        else question(view.asked, view.contact, view.present)
+    )
     return Screen(
         text,
         (*choices, Choice(BACK, _("choice.back"), "quiet")),
@@ -207,7 +219,7 @@ def take(turn: Turn, state: Stating, view: View, act: Act) -> Next:
             audit.write(turn.conn, turn.actor, "identity.remove", turn.actor, turn.now, person.unit_id)
             return Next(MyData(state.way_back), _("idnumber.removed"))
         case Typed() if view.asked != "no":
-            found = stated(turn, person.birth_year, person.id)
+            found = stated(turn, person.birth_year, view.contact, person.id)
             if found.sealed is None:
                 return Next(state, found.note)
             keep(turn, person.id, person.unit_id, found.sealed)

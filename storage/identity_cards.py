@@ -58,14 +58,15 @@ class Marked:
 
 
 def remove(conn: Connection, officer: OfficerRow, assessment_id: int, piece_id: int, now: datetime) -> Marked:
-    """Delete a picture that an officer marked as an identity card: every piece of this citizen that holds it, its
+    """Delete a picture that a reviewer marked as an identity card: every piece of this citizen that holds it, its
     upload, its lines in the history, what shows it at officers' desks; the file after the commit, unless somebody
     else's evidence is the same file. Levels and other evidence stay.
 
-    Raises ``Refused``: ``assessment_gone``, ``out_of_scope``, ``own_dossier``, ``evidence_gone`` (no such picture).
+    Raises ``Refused``: ``assessment_gone``, ``out_of_scope`` (also for a supervisor, who only looks), ``own_dossier``,
+    ``evidence_gone`` (no such picture).
     """
     row = assessments.locked(conn, assessment_id)
-    reviews.may_see(conn, officer, row)
+    reviews.may_see(conn, officer, row, ("reviewer",))
     if officers.is_own(conn, officer.id, row.person_id):
         raise Refused("own_dossier")
     key = _KEY.value(conn, assessment=assessment_id, piece=piece_id)
@@ -84,7 +85,8 @@ def remove(conn: Connection, officer: OfficerRow, assessment_id: int, piece_id: 
     deletions.after(conn, [key, *thumbnails], now)
     for line in _LINES.all(conn, person=row.person_id, blob=key):
         _REWRITE.run(conn, line=line.id, without=_without(line.body, key))
-    desks.take_pictures_away(conn, row, key, now)
+    for each in sorted({piece.assessment_id for piece in same}):  # dossiers of other years are read as well
+        desks.take_pictures_away(conn, assessments.locked(conn, each), key, now)
     audit.write(
         conn, actor, "evidence.id_card", f"assessment:{row.id}", now, row.unit_id,
         piece=piece_id, indicator=indicator, pieces=len(same),

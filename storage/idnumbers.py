@@ -18,13 +18,15 @@ PROVINCES = range(1, 97)
 COUNTRIES = range(100, 400)  # the circular lists some two hundred from 101 on; wide, so that nobody is locked out
 OLDEST = 120  # years
 
-# What may stand between the digits: blanks of every kind, dots, hyphens and dashes, signs that cannot be seen.
-_GAP = r"[\s._·\-\u00ad\u200b-\u200f\u2010-\u2015\u202a-\u202e\u2060-\u2064\u2212\ufeff]{1,3}"
+# What may stand between the digits: blanks of every kind, dots, commas, strokes, hyphens, signs that cannot be seen.
+_GAP = r"[\s.,/_·\-\u00ad\u200b-\u200f\u2010-\u2015\u202a-\u202e\u2060-\u2064\u2212\ufeff]{1,3}"
 _RUN = re.compile(rf"\d+(?:{_GAP}\d+)*")
 _GROUP = re.compile(r"\d+")
 # A resume code or an invite: secrets of another kind, which are hidden in their own way and must still be read.
 _CODE = re.compile(r"(?i)\b(?:TL|MT)[ \-._]{0,3}[0-9A-Z](?:[ \-._]?[0-9A-Z]){15,}")
 _PHONE = re.compile(r"0[235789]\d{8}")
+_LINK = re.compile(r"(?i)\b(?:https?://|www\.)\S+")
+_FORM = [3, 1, 2, 6]  # place, century and sex, year, the rest
 _LONG = re.compile(rf"\d(?:(?:{_GAP})?\d){{5,}}")
 
 
@@ -37,17 +39,21 @@ class Hidden:
 
 
 def hide(text: str) -> Hidden:
-    """Shade the id numbers of a text: twelve digits in one piece wherever they stand, or in groups with blanks, dots or
-    hyphens between. Not shaded: phone numbers, codes that the product prints, a row of years."""
+    """Shade the id numbers of a text: twelve digits in one piece wherever they stand, or in groups with blanks, dots,
+    commas, strokes or hyphens between. More in one piece may be a number glued to another, and are shaded whole. Not
+    shaded: phone numbers, dates, codes that the product prints, a row of years, long numbers in the address of a page.
+    """
     if sum(map(str.isdecimal, text)) < DIGITS:
         return Hidden(text)
     codes = [found.span() for found in _CODE.finditer(text)]
+    links = [found.span() for found in _LINK.finditer(text)]
     parts, numbers, last = [], [], 0
     for start, end in _places(text):
-        if any(start >= left and end <= right for left, right in codes):
-            continue
         number = _plain(text[start:end])
-        parts += [text[last:start], shaded(number)]
+        kept = codes if len(number) == DIGITS else codes + links
+        if any(start >= left and end <= right for left, right in kept):
+            continue
+        parts += [text[last:start], shaded(number) if len(number) == DIGITS else SHADE]
         numbers.append(number)
         last = end
     return Hidden("".join((*parts, text[last:])), tuple(numbers)) if numbers else Hidden(text)
@@ -99,6 +105,8 @@ def _places(text: str) -> Iterator[tuple[int, int]]:
 
 def _number_from(text: str, groups: list[tuple[int, int]], first: int) -> int:
     """The group after the number that begins with group *first*; *first* itself when none begins there."""
+    if groups[first][1] - groups[first][0] > DIGITS:
+        return first + 1
     length, after = 0, first
     while after < len(groups) and length < DIGITS:
         length += groups[after][1] - groups[after][0]
@@ -112,6 +120,9 @@ def _number_from(text: str, groups: list[tuple[int, int]], first: int) -> int:
     if _counted(sizes) or _years(pieces):
         return first
     gaps = {text[left[1] : right[0]] for left, right in zip(groups[first:], groups[first + 1 : after], strict=False)}
+    listed = any("," in gap or "/" in gap for gap in gaps) and gaps != {"/"}
+    if listed and min(sizes) < 3 and sizes != _FORM:  # dates, and what is counted up with commas
+        return first
     # A date and a time make twelve digits too: with changing signs between them only a possible number is one.
     return after if len(gaps) == 1 or possible("".join(pieces)) else first
 
@@ -128,8 +139,10 @@ def _years(pieces: list[str]) -> bool:
 
 def _phone_from(text: str, groups: list[tuple[int, int]], first: int) -> int:
     """The group after the phone number (``0912345678``, ``0912 345 678``) that begins with group *first*; *first* when
-    none does. No id number is written in pieces of these sizes."""
-    for shape in ((10,), (4, 3, 3)):
+    none does. No id number is written in pieces of these sizes, unless its last two digits stand apart."""
+    rest = _plain(text[groups[first][0] : groups[-1][1]])
+    apart = groups[first][1] - groups[first][0] == 10 and len(rest) == DIGITS and possible(rest)
+    for shape in () if apart else ((10,), (4, 3, 3)):
         pieces = [text[start:end] for start, end in groups[first : first + len(shape)]]
         if tuple(map(len, pieces)) == shape and _PHONE.fullmatch(_plain("".join(pieces))):
             return first + len(shape)

@@ -176,10 +176,10 @@ def topic(review_id: int) -> str:
 # ------------------------------------------------------------------------------------------ may I
 
 
-def may_see(conn: Connection, officer: OfficerRow, row: AssessmentRow) -> None:
-    """Raises ``Refused("out_of_scope")`` unless the dossier's unit is in the officer's scope."""
+def may_see(conn: Connection, officer: OfficerRow, row: AssessmentRow, roles: tuple[str, ...] = officers.ROLES) -> None:
+    """Raises ``Refused("out_of_scope")`` unless the dossier's unit is in the officer's scope, by one of these roles."""
     path = _PLACE.value(conn, unit=row.unit_id)
-    if path is None or not officers.covers(officer, path):
+    if path is None or not officers.covers(officer, path, roles):
         raise Refused("out_of_scope")
 
 

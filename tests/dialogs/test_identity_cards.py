@@ -8,8 +8,21 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from storage import audit, conversations, deletions, evidence, reviews, shown, unsaid
+from storage import (
+    assessments,
+    audit,
+    conversations,
+    deletions,
+    desks,
+    evidence,
+    identity_cards,
+    officers,
+    reviews,
+    shown,
+    unsaid,
+)
 from storage.assessments import by_code
+from storage.base import Refused
 from storage.engine import metadata
 from storage.removed import removed
 from tests.support.world import Chat, World, content
@@ -121,6 +134,43 @@ def test_people_are_asked_to_send_none_until_the_first_piece(world: World) -> No
     while "evidence" not in [choice.id for choice in citizen.screen.choices]:
         citizen.presses("kha")
     citizen.presses("evidence").sees("Minh chứng").sees_not("đừng gửi ảnh căn cước")
+
+
+def test_who_only_supervises_marks_none(world: World) -> None:
+    _citizen, code = with_pictures(world, "card")
+    with world.read() as conn:
+        row = by_code(conn, code)
+    assert row is not None
+    piece = rows(world, evidence.evidence)[0]["id"]
+    officer = opens_second(world.officer("22", "supervisor"), code)
+    assert "card" not in [choice.id for choice in officer.screen.choices]
+    with world.write() as conn:
+        chat = conversations.open_chat(conn, officer.account, officer.address)
+        assert chat is not None
+        supervisor = officers.of_contact(conn, chat.contact_id)
+        assert supervisor is not None
+        with pytest.raises(Refused, match="out_of_scope"):
+            identity_cards.remove(conn, supervisor, row.id, piece, world.now)
+    assert content("card") in [row["key"] for row in rows(world, evidence.evidence)]
+
+
+def test_desks_with_last_year_s_dossier_lose_it_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    _citizen, code = with_pictures(world, "card")
+    officer = opens_second(world.officer(), code).presses("card")
+    with world.write() as conn:
+        row = by_code(conn, code)
+        assert row is not None
+        before = assessments.assessments
+        (given,) = conn.execute(sa.select(before)).mappings().all()
+        earlier = {**given, "id": row.id + 1, "code": "HS-2025-OLD22", "year": row.year - 1, "status": "withdrawn"}
+        conn.execute(sa.insert(before).values(earlier))
+        card = sa.select(evidence.evidence).where(evidence.evidence.c.key == content("card"))
+        (piece,) = conn.execute(card).mappings().all()
+        conn.execute(sa.insert(evidence.evidence).values({**piece, "id": piece["id"] + 9, "assessment_id": row.id + 1}))
+    cleared: list[int] = []
+    monkeypatch.setattr(desks, "take_pictures_away", lambda _conn, each, *_rest: cleared.append(each.id))
+    officer.presses("delete").sees("Đã xóa ảnh căn cước")
+    assert cleared == [row.id, row.id + 1]
 
 
 def test_nobody_deletes_in_another_commune(world: World) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -127,6 +128,23 @@ def test_it_can_be_corrected_and_taken_back(asking: World) -> None:
         assert not identity.any_kept(conn)
 
 
+def test_who_tries_numbers_to_learn_who_takes_part_waits_an_hour(asking: World) -> None:
+    to_the_question(asking.citizen()).types(NUMBER).presses("ong_ba").presses("nong_dan")
+    curious = to_the_question(asking.citizen())
+    for n in range(5):
+        curious.types("022 157").sees("đúng 12 chữ số")  # a slip tells nothing and counts for nothing
+        curious.types(f"02215700900{n}").sees("Tôi đã ghi nhận").presses("back")
+    curious.types(NUMBER).sees("tạm dừng nhận số đến", "[Bỏ qua]").sees_not("Đã có người khai")
+    to_the_question(asking.citizen()).types(NUMBER).sees("Đã có người khai")  # others are not kept waiting
+    asking.now += timedelta(hours=1)
+    curious.types(NUMBER).sees("Đã có người khai")
+
+
+def test_the_long_text_does_not_say_that_it_is_not_asked_for(asking: World) -> None:
+    citizen = asking.citizen().opens(HONG_GAI).presses("yes").presses("more")
+    citizen.sees("Không hỏi dân tộc", "một dấu để so trùng").sees_not("Không hỏi số căn cước")
+
+
 def test_a_number_kept_stays_in_sight_when_it_is_asked_for_no_more(asking: World) -> None:
     citizen = to_the_question(asking.citizen()).types(NUMBER).presses("ong_ba").presses("nong_dan")
     asking.rules = Rules()
@@ -240,7 +258,7 @@ def test_the_message_is_deleted_where_the_channel_can(world: World) -> None:
         assert rows == []
 
 
-@pytest.mark.parametrize(("message", "line"), [(41, "xóa tin nhắn đó."), (0, "xóa tin nhắn đó trên máy")])
+@pytest.mark.parametrize(("message", "line"), [(41, "đang xóa tin nhắn đó; nếu vẫn"), (0, "xóa tin nhắn đó trên máy")])
 def test_the_person_is_told_what_becomes_of_the_message(world: World, message: int, line: str) -> None:
     citizen = world.citizen().opens().does(Typed(NUMBER), message=message)
     citizen.sees(line if citizen.capabilities.delete else "xóa tin nhắn đó trên máy")

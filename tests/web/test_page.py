@@ -311,17 +311,26 @@ def test_the_keyboard_alone_is_enough(browser: Browser) -> None:
         chat.shot("pc")
 
 
+STORE = (
+    "indexedDB.databases().then(([found]) => new Promise((resolve) => { const asked = indexedDB.open(found.name);"
+    " asked.onsuccess = () => resolve(asked.result.transaction('photos', 'readwrite').objectStore('photos')); }))"
+)
+KEPT = f"{STORE}.then((store) => new Promise((resolve) => (store.count().onsuccess = (e) => resolve(e.target.result))))"
+LEFT = f"{STORE}.then((store) => new Promise((resolve) => (store.put(new Blob(['x']), 'lost').onsuccess = resolve)))"
+
+
 def test_a_file_that_is_no_photo_is_answered_in_place(browser: Browser, tmp_path: Path) -> None:
     with chatting(browser) as chat:
         page = chat.page
         to_question(page, chat.address)
         bad = tmp_path / "scan.jpg"
-        bad.write_bytes(b"%PDF-1.7 not a photo at all")
+        bad.write_bytes(b"plain words and no photo at all")
         with_good = [str(bad), photo(tmp_path, "good.jpg")]
         page.set_input_files("#file", with_good)
         expect(page.locator("#tray-list li[data-state=refused]")).to_have_count(1)
         expect(page.locator("#tray-list li[data-state=done]")).to_have_count(1)
         expect(page.locator("#tray-word")).to_contain_text("không phải ảnh")
+        assert page.evaluate(KEPT) == 1  # the good one
         chat.shot("refused")
         expect(page.locator("#send-word")).to_have_text("Gửi 1 ảnh")
         chat.complaints.clear()  # the console notes the 422
@@ -329,6 +338,11 @@ def test_a_file_that_is_no_photo_is_answered_in_place(browser: Browser, tmp_path
         expect(page.locator("#tray-list li")).to_have_count(1)
         page.locator("#send").click()
         expect(page.locator("#log")).to_contain_text("Đã nhận 1 ảnh")
+        page.wait_for_function(f"{KEPT}.then((count) => count === 0)")
+        page.evaluate(LEFT)
+        assert page.evaluate(KEPT) == 1
+        page.reload()
+        page.wait_for_function(f"{KEPT}.then((count) => count === 0)")
 
 
 def test_large_text_small_screens_and_the_dark(browser: Browser) -> None:

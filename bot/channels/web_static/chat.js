@@ -14,7 +14,10 @@ const queue = outbox(base, name + ":queue", photos.keyOf, {
   state: (item, state) => mark(item, state),
   acknowledged,
   refused,
-  photoRefused: (item, local, sentence) => mark(item, "failed", sentence),
+  photoRefused: (item, local, sentence) => {
+    photos.remove(local);
+    mark(item, "failed", sentence);
+  },
   changed: refresh,
 });
 
@@ -132,6 +135,7 @@ function acknowledged(item, messages) {
     markState(mine.node, "sent");
   }
   messages.forEach(receive);
+  if (messages.some((line) => !line.id)) clearTray(); // a farewell: it is in no history, for there is none any more
   for (const photo of item.photos || []) photos.remove(photo.local);
   if (!known) {
     known = true;
@@ -147,6 +151,7 @@ function refused(item) {
   if (entry && !told) markState(entry.node, "failed");
   const text = item.secret ? "" : item.text || item.caption;
   if (text && !input.value) input.value = text; // so that nobody has to write it again
+  for (const photo of item.photos || []) photos.remove(photo.local);
   refresh();
 }
 
@@ -329,6 +334,7 @@ async function sync() {
     if (!answer.ok) throw new TypeError(String(answer.status));
     const { known: stillKnown, messages } = await answer.json();
     if (known && !stillKnown) {
+      clearTray();
       location.reload(); // left in another tab
       return true;
     }
@@ -442,6 +448,7 @@ async function uploadFromTray(photo) {
     if (!tray.includes(photo)) return;
     if (error.permanent) {
       photo.sentence = error.sentence;
+      photos.remove(photo.local);
       state("refused");
       return;
     }
@@ -458,6 +465,16 @@ function dropFromTray(photo) {
   trayWord("");
   trayChanged();
   input.focus({ preventScroll: true });
+}
+
+function clearTray() {
+  for (const photo of tray) {
+    photo.node.remove();
+    photos.remove(photo.local);
+  }
+  tray = [];
+  trayWord("");
+  trayChanged();
 }
 
 let passing = ""; // said once about a file that did not even come into the tray
@@ -653,6 +670,8 @@ async function start() {
   setLarge(large);
   const { payload, once } = payloadOfLink();
   if (payload) openWith(payload); // kept before anything can fail
+  const waiting = queue.all().flatMap((item) => (item.photos || []).map((photo) => photo.local));
+  photos.sweep(new Set([...waiting, ...draft.read()]));
   for (let wait = 1; !(await sync()); wait = Math.min(wait * 2, 15)) {
     await new Promise((resolve) => setTimeout(resolve, wait * 1000));
   }

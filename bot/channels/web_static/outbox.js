@@ -8,8 +8,8 @@ export function newId() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-const NUMBER = /\d(?:[\s._\-]{0,3}\d){11,}/g; // an id number, or what looks like one: the server looks closer
-const SLIP = /\d(?:[\s._\-]{0,3}\d){5,}/g;
+const NUMBER = /\d(?:[\s.,/_·\-\u00ad\u200b-\u200f\u2010-\u2015\u202a-\u202e\u2060-\u2064\u2212\ufeff]{0,3}\d){11,}/g; // an id number, or what looks like one: the server looks closer
+const SLIP = /\d(?:[\s.,/_·\-\u00ad\u200b-\u200f\u2010-\u2015\u202a-\u202e\u2060-\u2064\u2212\ufeff]{0,3}\d){5,}/g;
 
 /** The text as it may be shown and kept here: without secret numbers. `asked`: it answers the question for one. */
 export function shaded(text, asked) {

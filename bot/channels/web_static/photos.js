@@ -45,6 +45,11 @@ function blobStore(name) {
       memory.delete(key);
       await ask("readwrite", (store) => store.delete(key));
     },
+    /** Forget what is neither wanted nor in use here: a page that was closed at the wrong moment left it. */
+    async sweep(wanted) {
+      const keys = (await ask("readonly", (store) => store.getAllKeys())) || [];
+      for (const key of keys) if (!wanted.has(key) && !memory.has(key)) await this.remove(key);
+    },
     async clear() {
       memory.clear();
       await ask("readwrite", (store) => store.clear());
@@ -139,5 +144,5 @@ export function photoStore(base, name, limit, language, say) {
     });
   }
 
-  return { add, urlOf, keyOf, remove: store.remove, clear: store.clear };
+  return { add, urlOf, keyOf, remove: store.remove, sweep: (wanted) => store.sweep(wanted), clear: store.clear };
 }
