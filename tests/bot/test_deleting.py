@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from bot import service as services
 from bot.service import Parts, Service
 from dialogs.states import Rules
-from storage import deletions, erasure, evidence, migrate, people
+from storage import conversations, deletions, erasure, evidence, migrate, people, units
 from storage.blobs import Bucket, StoreAway, StoreFull
 from storage.engine import open_engine, reading, writing
 from storage.housekeeping import Keep
@@ -180,8 +180,11 @@ async def test_a_bucket_is_swept_once_a_day(url: str, monkeypatch: pytest.Monkey
 async def test_who_leaves_in_the_middle_of_joining_is_forgotten(service: Service) -> None:
     now = services._now()
     with writing(service.engine) as conn:
+        unit = {"id": 1, "vintage": "2025", "code": "22", "level": 1, "path": "/1/", "name": "Quảng Ninh"}
+        conn.execute(sa.insert(units.units).values(**unit, kind="tinh", folded="quang ninh"))
         half, whole = people.meet(conn, "web", "half", now), people.meet(conn, "web", "whole", now)
         for contact in (half, whole):
+            conversations.begin_chat(conn, contact, "{}", "vi", now)
             people.consent(conn, contact, 1, "2026-11", "Hội", now)
         people.join(
             conn, whole, unit_id=1, name="Lan", birth_year=1957, phone=None, form="ong_ba", subject_group="nong_dan",
