@@ -195,5 +195,5 @@ def test_an_update_that_cannot_be_read_raises() -> None:
 
 def test_an_event_taken_anew() -> None:
     raw = {"update_id": 1, "message": message(text="1957")}
-    assert incoming("telegram", raw, NOW) == Incoming("telegram", "1", "700", Typed("1957"), NOW, None, CAPABILITIES)
+    assert incoming("telegram", raw, NOW) == Incoming("telegram", "1", "700", Typed("1957"), NOW, None, CAPABILITIES, 9)
     assert incoming("telegram", {"update_id": 2, "callback_query": query("p:12:1")}, NOW) is None

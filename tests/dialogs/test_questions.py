@@ -260,7 +260,7 @@ def test_what_is_handed_in_is_read_again_under_the_lock(world: World) -> None:
         state = decode_state(chat.state)
         view = questions.load(turn, state)
         assert view.sheet.complete
-        assessments.clear(conn, view.sheet.row.id)  # another chat of the same person began anew meanwhile
+        assessments.clear(conn, view.sheet.row.id, world.now)  # another chat of the same person began anew meanwhile
         with pytest.raises(Refused, match="assessment_incomplete"):
             questions.take(turn, state, view, Pressed("submit"))
 
