@@ -344,7 +344,7 @@ def test_after_erasure_nothing_of_the_person_is_in_any_table(
                 assert f'"{citizen.address}"' not in text, table
     assert [row["name"] for row in after["people"]] == ["Lê Văn Khác"]
     (farewell,) = (row for row in after["outbox"] if row["contact_id"] is None)
-    assert "Đã xóa hết" in farewell["body"]
+    assert "Tôi đã xóa thông tin" in farewell["body"]
     assert [row["action"] for row in after["audit"]][-2:] == ["consent.withdraw", "person.erase"]
     requests = [(row["kind"], row["outcome"]) for row in after["privacy_requests"]]
     assert requests == [("access", "done"), ("withdraw", "done"), ("delete", "done")]
@@ -376,7 +376,7 @@ def test_after_erasure_one_may_join_again(world: World) -> None:
 def test_an_officer_who_is_a_citizen_stays_an_officer(world: World) -> None:
     officer = world.officer().opens(HONG_GAI).presses("yes").presses("agree").types(NAME).types("1970")
     officer.presses("skip").presses("anh_chi").presses("nong_dan")
-    erases(officer).sees("nhiệm vụ cán bộ vẫn giữ", "Người xét của Phường Hồng Gai")
+    erases(officer).sees("Nhiệm vụ cán bộ vẫn giữ", "Người xét của Phường Hồng Gai")
     after = everything(world)
     assert after["people"] == [] and len(after["officer_contacts"]) == 1
     assert NAME not in json.dumps({**after, "audit": []}, ensure_ascii=False, default=str)

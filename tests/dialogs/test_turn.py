@@ -298,6 +298,7 @@ def test_what_waits_for_a_blocked_chat_is_read_on_the_persons_other_one(world: W
     other.opens().types(card)
     world.passes(seconds=1)
     citizen.opens()  # used last
+    citizen.heard("vừa được mở trên một máy khác")
     world.officer().types(f"/duyet {code}").presses("approve")
     citizen.signals("blocked")
     assert other.hears() == [], "it may still be taken back"
