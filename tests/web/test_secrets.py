@@ -59,7 +59,7 @@ def test_a_reload_before_it_was_sent_forgets_it(browser: Browser) -> None:
         page, memory = chat.page, chat.memory
         page.goto(f"{chat.address}/chat#q=u06685")
         expect(page.locator("#log")).to_contain_text("số định danh")
-        assert page.get_attribute("#input", "inputmode") == "numeric"
+        expect(page.locator("#input")).to_have_attribute("inputmode", "numeric")
         taken = len(memory.taken)
         chat.context.route("**/chat/act", lambda route: route.abort())
         page.fill("#input", "02215700123")  # a slip: it is nearly the number
