@@ -6,7 +6,8 @@ Plain values: they cross to the drawing processes as they are, and nothing here 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import Literal
 
 # More would be higher than 2,560 px, and Telegram scales such pictures down until nobody can read them.
 ROWS_A_PICTURE = 20
@@ -81,6 +82,102 @@ class UnitFigures:
     def empty(self) -> bool:
         """Nobody has registered, here or below."""
         return not (self.registered or self.submitted or any(row.registered or row.submitted for row in self.rows))
+
+
+# What a measure's value is: people or units, a share 0 to 1, days, points 0 to 10.
+Kind = Literal["count", "share", "days", "points"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the way to the title: *name* is the measure's, *label* its word in the voice in force."""
+
+    name: str
+    label: str
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Funnel:
+    """How many people came how far (phễu): bound → registered → submitted → approved, never growing."""
+
+    name: str
+    year: int
+    as_of: datetime
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One unit among its siblings; ``value`` is ``None`` while there is nothing to measure."""
+
+    code: str
+    label: str
+    value: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The units directly below one, best first, those without a value last (xếp hạng), with median and target.
+
+    ``median`` is over the rows that have a value; ``target`` is in the measure's own unit (``kind``) or ``None``.
+    """
+
+    name: str
+    year: int
+    as_of: datetime
+    measure: str
+    label: str
+    kind: Kind
+    rows: tuple[Ranked, ...]
+    median: float | None
+    target: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """People who had handed in, and been approved, by the end of the week of *monday* (Asia/Ho_Chi_Minh)."""
+
+    monday: date
+    submitted: int
+    approved: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A year week by week (tiến độ tuần), the year before beside it, ``target`` in people approved."""
+
+    name: str
+    year: int
+    as_of: datetime
+    weeks: tuple[Week, ...]
+    last_year: tuple[Week, ...]
+    target: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeatRow:
+    """One unit's mean points by indicator, in the order of :attr:`HeatMap.indicators`; ``None`` where nobody is."""
+
+    code: str
+    label: str
+    means: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """The units directly below one by indicator (bản đồ chỉ số): ``indicators`` are (id, short name) pairs and
+    ``minimum`` the least points that each needs."""
+
+    name: str
+    year: int
+    as_of: datetime
+    indicators: tuple[tuple[str, str], ...]
+    rows: tuple[HeatRow, ...]
+    minimum: float
+
+
+Chart = UnitFigures | Funnel | Ranking | Progress | HeatMap
 
 
 def pages(figures: UnitFigures) -> int:
