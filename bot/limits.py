@@ -10,11 +10,12 @@ of ten photos is ten messages, and a whole commune may sit behind one address.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -147,6 +148,30 @@ class Slots:
                 del self._held[key]
 
 
+class OneByOne:
+    """One thing of a key goes on at a time; the others wait, first come first served."""
+
+    def __init__(self) -> None:
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._at: Counter[str] = Counter()  # those inside and those who wait
+
+    def __len__(self) -> int:
+        return len(self._locks)
+
+    @asynccontextmanager
+    async def hold(self, key: str) -> AsyncIterator[None]:
+        """Inside, nobody else of the key is."""
+        lock = self._locks.setdefault(key, asyncio.Lock())
+        self._at[key] += 1
+        try:
+            async with lock:
+                yield
+        finally:
+            self._at[key] -= 1
+            if not self._at[key]:
+                del self._locks[key], self._at[key]
+
+
 @dataclass(slots=True)
 class Doors:
     """Every limit of the web channel."""
@@ -158,6 +183,7 @@ class Doors:
     browsers: Buckets = field(init=False)
     streams: Slots = field(init=False)
     under_way: Slots = field(init=False)
+    acts: OneByOne = field(default_factory=OneByOne)  # of a browser: the page sends one after the other anyway
     penance: Slots = field(default_factory=lambda: Slots(PATIENT))
     bodies: Slots = field(default_factory=lambda: Slots(BODIES))  # of one key
     bodies_of_one: Slots = field(default_factory=lambda: Slots(BODIES_OF_ONE))

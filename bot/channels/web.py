@@ -390,18 +390,20 @@ async def act(site: Site, request: web.Request) -> web.Response:
     address, where = address_of(token), network(site, request)
     if wait := site.doors.meet(address, where):
         return await put_off(site, where, wait)
-    outgoing = await site.backend.take(
-        Incoming(
-            account=site.settings.account,
-            event=f"{address[:16]}.{client_id}",
-            address=address,
-            act=what,
-            at=datetime.now(UTC),
-            screen=screen,
-            capabilities=WEB,
-            network=where,
-        )
+    incoming = Incoming(
+        account=site.settings.account,
+        event=f"{address[:16]}.{client_id}",
+        address=address,
+        act=what,
+        at=datetime.now(UTC),
+        screen=screen,
+        capabilities=WEB,
+        network=where,
     )
+    async with site.doors.acts.hold(
+        address
+    ):  # whoever pours acts through many connections still has one turn at a time
+        outgoing = await site.backend.take(incoming)
     lines = [as_json(HistoryLine(out.id, "out", out.body, out.at)) for out in outgoing]
     response = json_response(f'{{"ok":true,"messages":[{",".join(lines)}]}}')
     if isinstance(what, Opened):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import limits
-from bot.limits import Buckets, Doors, Limits, Rate, Slots, hourly, network_of, networks
+from bot.limits import Buckets, Doors, Limits, OneByOne, Rate, Slots, hourly, network_of, networks
 from bot.outbound import allowed, origin
 from bot.settings import limits as of_settings
 from bot.settings import load_settings
@@ -242,3 +244,43 @@ def test_nothing_that_is_supplied_breaks_it(text: str) -> None:
     assert not allowed(text, ())
     allowed(f"https://api.telegram.org/{text}", API)
     origin(text)
+
+
+# ------------------------------------------------------------------------------------------ one by one
+
+
+async def test_one_of_a_key_goes_on_at_a_time_in_the_order_they_came() -> None:
+    turns, inside, done = OneByOne(), [0, 0], list[str]()
+
+    async def act(key: str, name: str) -> None:
+        async with turns.hold(key):
+            inside[0] += key == "a"
+            inside[1] = max(inside)
+            await asyncio.sleep(0)
+            done.append(name)
+            inside[0] -= key == "a"
+
+    await asyncio.gather(*(act("a", f"a{n}") for n in range(5)), act("b", "b0"))
+    assert inside == [0, 1]
+    assert [name for name in done if name != "b0"] == [f"a{n}" for n in range(5)]
+    assert done.index("b0") < done.index("a4")  # another key does not wait
+    assert len(turns) == 0  # and nothing is kept of any
+
+
+async def test_who_gives_up_waiting_leaves_the_others_their_turn() -> None:
+    turns = OneByOne()
+    async with turns.hold("a"):
+        waiting = asyncio.create_task(anext(aiter_of(turns)))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert len(turns) == 1
+    async with asyncio.timeout(1), turns.hold("a"):
+        pass
+    assert len(turns) == 0
+
+
+async def aiter_of(turns: OneByOne) -> AsyncIterator[None]:
+    """Holds the key ``a`` until it is closed."""
+    async with turns.hold("a"):
+        yield
