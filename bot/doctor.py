@@ -15,17 +15,8 @@ from urllib.parse import urlsplit
 import criteria
 from bot import keys
 from bot.faults import cause
-from bot.settings import (
-    SECRETS,
-    Account,
-    Settings,
-    accounts,
-    blob_place,
-    config_file,
-    secrets_file,
-    sqlite_file,
-    webhook_url,
-)
+from bot.settings import Account, Settings, accounts, blob_place, sqlite_file, webhook_url
+from bot.settings_file import SECRETS, config_file, secrets_file
 from locales import _, moment, number, voice
 from storage import catalogue, deletions, events, health, migrate, recount, units
 from storage.base import Connection

@@ -70,7 +70,7 @@ def now() -> datetime:
 
 def loaded() -> Settings:
     """The settings; a wrong one stops the command with exit status 2."""
-    from bot.settings import SettingsError, load_settings
+    from bot.settings_file import SettingsError, load_settings
 
     try:
         return load_settings()

@@ -14,7 +14,7 @@ from bot import limits
 from bot.limits import Buckets, Doors, Limits, OneByOne, Rate, Slots, hourly, network_of, networks
 from bot.outbound import allowed, origin
 from bot.settings import limits as of_settings
-from bot.settings import load_settings
+from bot.settings_file import load_settings
 
 TRUSTED = networks("127.0.0.1, ::1, 10.0.0.0/8")
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import Settings, SettingsError, accounts, address, blob_place, load_settings, rules, webhook_path
+from bot.settings import Settings, accounts, address, blob_place, rules, webhook_path
+from bot.settings_file import SettingsError, load_settings
 from dialogs.states import Rules
 from locales import Voice, speaking
 from storage.blobs import Bucket

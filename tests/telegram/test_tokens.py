@@ -25,7 +25,8 @@ from bot import run
 from bot.channels import telegram_push
 from bot.channels.telegram import TelegramSettings
 from bot.channels.telegram_calls import CallFailed, call, download, open_bot
-from bot.settings import Account, BotSection, Settings, TelegramSection, accounts, load_settings
+from bot.settings import Account, BotSection, Settings, TelegramSection, accounts
+from bot.settings_file import load_settings
 from dialogs.model import Screen, encode_screen
 from storage import conversations, outbox
 from storage.engine import open_engine, writing
