@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from bot.keys import KeyFolder
 from bot.limits import Limits, Rate, networks
 from dialogs.states import Rules
+from reports.schedules import DEFAULTS, Schedule
 from storage.blobs import Bucket, Place
 from storage.evidence import Quota
 
@@ -240,6 +241,20 @@ class KeepSection(Section):
     person_years: Annotated[Whole, Field(ge=1, le=20)] = 5
     audit_years: Annotated[Whole, Field(ge=1, le=20)] = 5
     requests_years: Annotated[Whole, Field(ge=1, le=20)] = 5
+    reports_days: Annotated[Whole, Field(ge=1, le=3650)] = 400
+
+
+class ScheduleSection(Section):
+    """``[[schedule]]``: a summary that goes up by itself, see :class:`reports.schedules.Schedule`. Any in the file take
+    the place of all defaults."""
+
+    name: str
+    cron: str
+    content: str = "summary"
+    roles: tuple[str, ...] = ("supervisor",)
+    level: str = "any"
+    zone: str = "Asia/Ho_Chi_Minh"
+    quiet: str = "21:00-06:30"
 
 
 class Settings(BaseSettings):
@@ -257,6 +272,7 @@ class Settings(BaseSettings):
     evidence: EvidenceSection = EvidenceSection()
     limits: LimitsSection = LimitsSection()
     keep: KeepSection = KeepSection()
+    schedule: tuple[ScheduleSection, ...] = tuple(ScheduleSection(**asdict(each)) for each in DEFAULTS)
 
     @classmethod
     def settings_customise_sources(
@@ -288,7 +304,13 @@ def rules(settings: Settings) -> Rules:
         public_url=settings.web.public_url,
         quota=Quota(settings.evidence.pictures_per_season, settings.evidence.megabytes_per_day * 1024 * 1024),
         keys=KeyFolder(settings.storage.keys),
+        schedules=schedules(settings),
     )
+
+
+def schedules(settings: Settings) -> tuple[Schedule, ...]:
+    """The summaries that go up by themselves."""
+    return tuple(Schedule(**each.model_dump()) for each in settings.schedule)
 
 
 def limits(settings: Settings) -> Limits:

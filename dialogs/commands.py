@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dialogs import helping, inviting, joining, language, mydata, questions, reporting, review, standing
+from dialogs import announcing, helping, inviting, joining, language, mydata, nudging, questions, reminding, reporting, review, schedules, standing, targets
 from dialogs.home import Home
 from dialogs.states import Next, Turn, dialog_of
 from locales import _
@@ -60,12 +60,17 @@ COMMANDS: tuple[Command, ...] = (
     Command(("chuadat",), "officer", "command.not_met", review.not_met),
     Command(("hoantac", "undo"), "officer", "command.undo", review.undo),
     Command(("baocao", "report"), "officer", "command.report", reporting.report),
+    Command(("chitieu", "target"), "officer", "command.target", targets.open_targets),
+    Command(("thongbao", "announce"), "officer", "command.thongbao", announcing.open_announcing),
+    Command(("lichbaocao", "schedules"), "officer", "command.lichbaocao", schedules.open_schedules),
     Command(("dulieu", "data"), "any", "command.data", mydata.open_data),
     Command(("ngonngu", "language"), "any", "command.language", language.choose),
     Command(("trogiup", "help"), "any", "command.help", helping.open_help),
     Command(("trangchu", "home", "menu"), "any", "command.home", _home),
     Command(("start", "batdau"), "any", "", _start),
 )
+# The buttons under a summary and under a nudge.
+_NUDGING = {"slow": nudging.show_slowest, "nudge": nudging.nudge, "noted": nudging.noted}
 BY_NAME = {name: command for command in COMMANDS for name in command.names}
 KEYS = tuple(command.key for command in COMMANDS if command.key)
 
@@ -159,6 +164,8 @@ def enter(turn: Turn, state: object, code: codes.Code) -> Next:
             return joining.resume(turn, state, code)
         case codes.DossierCode():
             return _dossier(turn, state, codes.printed(code))
+        case codes.ReportCode() if turn.officer is not None:
+            return reporting.again(turn, code)
     return Next(state, _("refused.code_none"))
 
 
@@ -173,7 +180,7 @@ def _dossier(turn: Turn, state: object, printed: str) -> Next:
 
 def go(turn: Turn, state: object, where: str) -> Next:
     """A notice's button (or home's): ``queue``, ``report``, ``hoso``, ``home``, ``mend:CODE:INDICATOR``,
-    ``prove:CODE:INDICATOR``, ``dossier:CODE``."""
+    ``prove:CODE:INDICATOR``, ``dossier:CODE``; ``on`` (where the citizen stopped), ``stop`` (nothing unasked)."""
     name, _sep, rest = where.partition(":")
     if name in ("mend", "prove") and turn.chat.person is not None:
         printed, _sep, indicator = rest.partition(":")
@@ -181,8 +188,12 @@ def go(turn: Turn, state: object, where: str) -> Next:
         if row is None or row.person_id != turn.chat.person.id or not questions.asks(row, indicator):
             return Next(standing.Standing())
         return (questions.mend if name == "mend" else questions.prove)(turn, row, indicator)
+    if name in ("on", "stop"):
+        return (reminding.go_on if name == "on" else reminding.stop)(turn, state)
     if name == "dossier" and turn.officer is not None:
         return review.open_dossier(turn, rest)
+    if name in _NUDGING and turn.officer is not None:
+        return _NUDGING[name](turn, state, rest)
     if name == "chart" and turn.officer is not None:
         return reporting.report(turn, state, rest)
     command = BY_NAME.get({"queue": "hangdoi", "report": "baocao"}.get(name, name))

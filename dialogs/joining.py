@@ -23,6 +23,7 @@ from storage import (
     identity,
     outbox,
     people,
+    rollout,
     units,
 )
 from storage.base import Refused
@@ -173,6 +174,9 @@ def scan(turn: Turn, code: codes.UnitCode) -> Next:
     unit = units.by_code(turn.conn, code.body, code.vintage)
     if unit is None:
         raise Refused("unit_unknown", code=codes.printed(code))
+    open_one = unit if unit.valid_to is None else units.sole_successor(turn.conn, unit)
+    if open_one is not None:
+        rollout.scanned(turn.conn, open_one, turn.now)
     return _come_to(turn, unit)
 
 
@@ -335,7 +339,9 @@ def show(state: object, view: View) -> Screen:
             choices = [Choice("skip", _("join.no_phone")), _back()]
             return Screen(_("join.phone"), tuple(choices), input="tel", progress=_step(3, view))
         case AskIdNumber():
-            skip = () if view.id_number == "require" else (Choice("skip", _("idnumber.skip")),)
+            # Who has no card yet may join all the same, and is asked again before handing in.
+            required = view.id_number == "require"
+            skip = (Choice("later", _("idnumber.later"), "quiet"),) if required else (Choice("skip", _("idnumber.skip")),)
             text = idnumber.question(view.id_number, view.contact)
             return Screen(text, (*skip, _back()), input="secret", progress=(4, 6))
         case AskForm(birth_year=birth_year):
@@ -412,6 +418,8 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
             return Next(AskPhone(unit, name, year))
         case (AskIdNumber(unit, name, year, number), Pressed("skip")) if view.id_number != "require":
             return Next(AskForm(unit, name, year, number))
+        case (AskIdNumber(unit, name, year, number), Pressed("later")) if view.id_number == "require":
+            return Next(AskForm(unit, name, year, number), _("idnumber.later_done"))
         case (AskIdNumber(unit, name, year, number), Typed()):
             said = idnumber.stated(turn, year, view.contact)
             after = AskForm(unit, name, year, number, str(said.sealed)) if said.sealed else state
@@ -528,7 +536,7 @@ def resume(turn: Turn, state: object, code: codes.ResumeCode) -> Next:
             whose = people.resume(conn, code, contact, turn.now)
         if isinstance(whose, int) and whose != present.id:
             return Next(SwitchPerson(whose, _card(turn, whose)))
-    found = people.resume(conn, code, contact, turn.now)
+    found = people.resume(conn, code, contact, turn.now, counted=not guessing.again(turn, code))
     if isinstance(found, str):
         return Next(state, _wrong_card(turn, code, found))
     conversations.speak_as(conn, contact, found)
@@ -559,7 +567,7 @@ def _wrong_card(turn: Turn, code: codes.ResumeCode, why: str) -> str:
     owner = people.card_owner(turn.conn, code.handle)
     if why == "resume_shut" and owner is not None:
         notices.to_person(turn.conn, turn.now, owner, _card_locked)
-    return guessing.missed(turn) or _("refused.resume_locked" if why == "resume_shut" else "refused.resume_wrong")
+    return guessing.missed(turn, code) or _("refused.resume_locked" if why == "resume_shut" else "refused.resume_wrong")
 
 
 def _card_locked() -> Screen:

@@ -1,4 +1,8 @@
-"""/report (báo cáo): a unit's figures at once in words, its chart as a notice when drawn, and the units below."""
+"""/report (báo cáo): a unit's figures at once in words, its chart as a notice when drawn, and the units below.
+
+Figures are kept under a code ``BC-…`` when a report is opened, and what is on the screen are those: a page turned or a
+word in between changes none of them. The other faces (steps, weeks, ranking, indicators, last year) are read anew.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from dialogs import places
+from dialogs import places, targets
 from dialogs.home import Home
 from dialogs.model import Act, Choice, Picture, Pressed, Screen, Typed
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, one_line
 from locales import _, moment, number
 from reports import figures as reckoning
+from reports import measures, runs
+from reports import text as words
 from reports.model import UnitFigures, pages
 from reports.text import text as in_words
 from storage import codes, jobs, officers, units
@@ -28,16 +34,37 @@ SEARCHED = 60  # a name may be common elsewhere; those in scope are picked from 
 
 _YEAR = re.compile(r"(?:^|\s)(20\d\d)$")
 _UNIT_CODE = re.compile(r"vn|\d{2}|\d{5}(?:[\s\-._]*\d{2})?")
-_CHART_PAGE = re.compile(r"([A-Z0-9\-]{2,8}):(20\d\d):(\d{1,2})")
+_CHART_PAGE = re.compile(r"([A-Z0-9\-]{2,8}):(20\d\d):(\d{1,2})(?::([a-z]+)(?::([\w:]+))?)?")
+FACES = ("funnel", "progress", "ranking", "heatmap", "compare")
 
 
 @state
 class Reporting:
-    """A unit's figures of a year, with a page (from 0) of the units below."""
+    """A unit's figures of a year as kept under the code *run*, with a page (from 0) of the units below."""
 
     unit: int
     year: int
     page: int = 0
+    run: str = ""
+
+
+@state
+class Face:
+    """A unit's year shown another way: *kind* one of :data:`FACES`, or empty while it is being chosen. *measure*: of a
+    ranking. *run*: the report to go back to."""
+
+    unit: int
+    year: int
+    kind: str = ""
+    measure: str = "approved"
+    run: str = ""
+
+
+@state
+class Kept:
+    """A report of before, under its code."""
+
+    run: str
 
 
 @state
@@ -59,6 +86,24 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
+class FaceView:
+    """Another way of looking at a unit's year: its words, and by which measures it may be ranked."""
+
+    unit: str
+    text: str = ""
+    faces: tuple[str, ...] = ()
+    measures: tuple[str, ...] = ()
+    may_set: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeptView:
+    """A report of before, and what has changed since."""
+
+    compared: runs.Compared
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """Units to choose from: (code, label)."""
 
@@ -70,13 +115,18 @@ class Found:
 
 def report(turn: Turn, state: object, rest: str) -> Next:
     """/report [unit] [year]: a unit by code or name, else the officer's own; this year unless another is named.
+    /report BC-…: that report again, with what has changed since.
 
-    Raises ``Refused("out_of_scope")``, ``Refused("code_…")`` for a printed code with a slip in it.
+    Raises ``Refused("out_of_scope")``, ``Refused("code_…")`` for a printed code with a slip in it,
+    ``Refused("report_unknown")``.
     """
     asked = _CHART_PAGE.fullmatch(rest)
     if asked:
-        return _another_picture(turn, state, asked.group(1), int(asked.group(2)), int(asked.group(3)))
+        return _another_picture(turn, state, asked)
     officer = _officer(turn)
+    code = codes.find(rest)
+    if isinstance(code, codes.ReportCode):
+        return again(turn, code)
     year = places.today(turn).year
     named = _YEAR.search(rest)
     if named:
@@ -87,6 +137,19 @@ def report(turn: Turn, state: object, rest: str) -> Next:
     if not own:
         raise Refused("out_of_scope")
     return _enter(turn, places.unit_of(turn.conn, own[0].unit_id), year)
+
+
+def again(turn: Turn, code: codes.ReportCode) -> Next:
+    """A report by its code. Raises ``Refused``: ``report_unknown``, ``out_of_scope``."""
+    printed = codes.printed(code)
+    _covered(turn, runs.unit_of(turn.conn, printed))
+    return Next(Kept(printed))
+
+
+def _covered(turn: Turn, unit: UnitRow) -> UnitRow:
+    if not officers.covers(_officer(turn), unit.path):
+        raise Refused("out_of_scope")
+    return unit
 
 
 def _officer(turn: Turn) -> OfficerRow:
@@ -135,24 +198,53 @@ def _in_scope(turn: Turn, found: Sequence[Place]) -> list[Place]:
 
 
 def _enter(turn: Turn, unit: UnitRow, year: int) -> Next:
-    """Open a unit's report and ask for its chart, once. Raises ``Refused("out_of_scope")``."""
-    if not officers.covers(_officer(turn), unit.path):
-        raise Refused("out_of_scope")
-    if not reckoning.anybody(turn.conn, unit, year):
-        return Next(Reporting(unit.id, year))
+    """Open a unit's report, kept under a code, and ask for its chart, once. Raises ``Refused("out_of_scope")``."""
+    _covered(turn, unit)
+    found = runs.publish(turn.conn, unit, year, turn.now, f"officer:{_officer(turn).id}")
+    if found.empty:
+        return Next(Reporting(unit.id, year, run=found.run))
     _ask_for_chart(turn, unit, year, 1)
-    return Next(Reporting(unit.id, year), _("report.drawing"))
+    return Next(Reporting(unit.id, year, run=found.run), _("report.drawing"))
 
 
-def _another_picture(turn: Turn, state: object, code: str, year: int, page: int) -> Next:
+def _face(turn: Turn, state: Face) -> Next:
+    """Show a unit's year another way, and ask for the chart where there is one."""
+    unit = _covered(turn, places.unit_of(turn.conn, state.unit))
+    if state.kind not in CHARTS or not reckoning.anybody(turn.conn, unit, state.year):
+        return Next(state)
+    more = {"kind": state.kind} | ({"measure": state.measure} if state.kind == "ranking" else {})
+    _ask_for_chart(turn, unit, state.year, 1, **more)
+    return Next(state, _("report.drawing"))
+
+
+CHARTS = ("funnel", "progress", "ranking", "heatmap")
+
+
+def _another_picture(turn: Turn, state: object, asked: re.Match[str]) -> Next:
     """The next picture of a chart, asked for beside one; what is on the screen stays."""
+    code, year, page, kind, measure = asked.groups()
     unit = units.by_code(turn.conn, code)
     if unit is None or not officers.covers(_officer(turn), unit.path):
         raise Refused("out_of_scope")
-    if not 1 <= page <= _pictures(turn, unit, year):
-        return _enter(turn, unit, year)
-    _ask_for_chart(turn, unit, year, page)
+    more = {name: value for name, value in (("kind", kind), ("measure", measure)) if value}
+    if (
+        kind not in (None, *CHARTS)
+        or not _is_measure(measure)
+        or not 1 <= int(page) <= _pictures(turn, unit, int(year))
+    ):
+        return _enter(turn, unit, int(year))
+    _ask_for_chart(turn, unit, int(year), int(page), **more)
     return Next(state, _("report.drawing"))
+
+
+def _is_measure(name: str | None) -> bool:
+    if name is None:
+        return True
+    try:
+        measures.measure(name)
+    except KeyError:
+        return False
+    return True
 
 
 def _pictures(turn: Turn, unit: UnitRow, year: int) -> int:
@@ -160,12 +252,13 @@ def _pictures(turn: Turn, unit: UnitRow, year: int) -> int:
     return pages(reckoning.figures(turn.conn, unit, year, turn.now, means=False))
 
 
-def _ask_for_chart(turn: Turn, unit: UnitRow, year: int, page: int) -> None:
-    """A job that ends in the signal ``chart`` (see :func:`chart_ready`); ``page`` counts from 1."""
+def _ask_for_chart(turn: Turn, unit: UnitRow, year: int, page: int, **more: str) -> None:
+    """A job that ends in the signal ``chart`` (see :func:`chart_ready`); ``page`` counts from 1. *more*: ``kind`` and
+    ``measure`` as :func:`reports.figures.chart` takes them; without, the chart of the unit's own figures."""
     jobs.put(
         turn.conn,
         "chart",
-        {"unit": unit.id, "year": year, "page": page, "language": turn.chat.language},
+        {"unit": unit.id, "year": year, "page": page, "language": turn.chat.language, **more},
         account=turn.chat.account,
         address=turn.chat.address,
         contact_id=turn.chat.contact_id,
@@ -176,54 +269,108 @@ def _ask_for_chart(turn: Turn, unit: UnitRow, year: int, page: int) -> None:
 def chart_ready(turn: Turn, data: Mapping[str, Any]) -> Sequence[Screen]:
     """The chart is drawn: a notice with the picture, its moment, and a button for the next picture where there is one.
 
-    *data*: ``key`` (blob), ``unit`` (row id), ``year``, ``as_of`` (ISO 8601), and of the job ``page`` (from 1).
+    *data*: ``key`` (blob), ``unit`` (row id), ``year``, ``as_of`` (ISO 8601), and of the job ``page`` (from 1),
+    ``kind`` and ``measure``; ``pages``: how many pictures it takes, where whoever drew it has said so.
     Nothing is shown to one who is no officer of that area any more.
     """
     unit = units.by_id(turn.conn, data["unit"])
     if unit is None or turn.officer is None or not officers.covers(turn.officer, unit.path):
         return ()
-    title = _("report.title", unit=unit.name, year=data["year"])
+    kind = data.get("kind", "")
+    title = _title(unit.name, data["year"], kind, data.get("measure", ""))
     lines = [_("report.as_of", moment=moment(datetime.fromisoformat(data["as_of"])))]
-    page, of = data.get("page", 1), _pictures(turn, unit, data["year"])
+    page = data.get("page", 1)
+    of = data.get("pages") or (1 if kind else _pictures(turn, unit, data["year"]))
     choices: tuple[Choice, ...] = ()
     if of > 1:
         lines.append(_("report.picture", page=page, pages=of))
     if page < of:
         where = f"{units.display_code(unit)}:{data['year']}:{page + 1}"
+        if kind:
+            where = ":".join((where, kind, *filter(None, (data.get("measure"),))))
         choices = (Choice(f"go:chart:{where}", _("report.next_picture")),)
     return (Screen("\n".join(lines), choices, title=title, pictures=(Picture(data["key"], title),)),)
+
+
+def _title(unit: str, year: int, kind: str = "", measure: str = "") -> str:
+    if not kind:
+        return _("report.title", unit=unit, year=year)
+    name = _(f"report.face.{kind}")
+    if kind == "ranking":
+        name = f"{name} · {measures.measure(measure or 'approved').label}"
+    return _("report.face_title", face=name, unit=unit, year=year)
 
 
 # ------------------------------------------------------------------------------------------ the dialog
 
 
-def load(turn: Turn, state: object) -> View | Found:
-    """Read the figures. Raises ``Refused("out_of_scope")`` when the area is not the officer's (any more)."""
+def load(turn: Turn, state: object) -> View | FaceView | KeptView | Found:
+    """Read the figures. Raises ``Refused("out_of_scope")`` when the area is not the officer's (any more), and
+    ``Refused("report_unknown")`` when a report of before is not kept any more."""
     officer = _officer(turn)
     conn = turn.conn
-    if isinstance(state, Choosing):
-        found = _in_scope(turn, units.search(conn, state.text, limit=SEARCHED))
-        return Found(tuple((units.display_code(each.unit), ", ".join(each.parts)) for each in found))
+    match state:
+        case Choosing(text):
+            found = _in_scope(turn, units.search(conn, text, limit=SEARCHED))
+            return Found(tuple((units.display_code(each.unit), ", ".join(each.parts)) for each in found))
+        case Kept(run):
+            _covered(turn, runs.unit_of(conn, run))
+            return KeptView(runs.compared(conn, run, turn.now))
+        case Face():
+            return _look(turn, state)
     assert isinstance(state, Reporting)
-    unit = places.unit_of(conn, state.unit)
-    if not officers.covers(officer, unit.path):
-        raise Refused("out_of_scope")
+    unit = _covered(turn, places.unit_of(conn, state.unit))
     above = units.by_id(conn, unit.parent_id) if unit.parent_id is not None else None
     others = [places.unit_of(conn, role.unit_id) for role in officers.widest(officer)]
     return View(
-        reckoning.figures(conn, unit, state.year, turn.now, means=False),
+        (runs.kept(conn, state.run) if state.run else None)
+        or reckoning.whole_figures(conn, unit, state.year, turn.now),
         above.name if above is not None and officers.covers(officer, above.path) else "",
         reckoning.years_beside(conn, unit, state.year),
         tuple((units.display_code(each), each.name) for each in others if not units.within(unit, each)),
     )
 
 
-def show(state: object, view: View | Found) -> Screen:
+def _look(turn: Turn, state: Face) -> FaceView:
+    """A unit's year another way."""
+    conn, now, year = turn.conn, turn.now, state.year
+    unit = _covered(turn, places.unit_of(conn, state.unit))
+    below = bool(units.children(conn, unit.id))
+    text = ""
+    match state.kind:
+        case "funnel":
+            text = words.funnel_text(reckoning.funnel(conn, unit, year, now))
+        case "progress":
+            text = words.progress_text(reckoning.progress(conn, unit, year, now))
+        case "ranking":
+            text = words.ranking_text(reckoning.ranking(conn, unit, year, now, state.measure))
+        case "heatmap":
+            text = words.heatmap_text(reckoning.heatmap(conn, unit, year, now))
+        case "compare":
+            this, last = (reckoning.whole_figures(conn, unit, each, now) for each in (year, year - 1))
+            text = words.beside(this, last)
+    if text:
+        text = f"{text}\n\n{_('report.as_of', moment=moment(now))}"
+    return FaceView(
+        unit.name,
+        text,
+        tuple(each for each in FACES if below or each not in ("ranking", "heatmap")),
+        tuple(each for each in reckoning.RANKED_BY if each != state.measure),
+        targets.may_set(_officer(turn), unit),
+    )
+
+
+def show(state: object, view: View | FaceView | KeptView | Found) -> Screen:
     """The figures and where to go from them."""
     if isinstance(view, Found):
         assert isinstance(state, Choosing)
         choices = [Choice(f"unit:{code}", label) for code, label in view.units]
         return Screen(_("report.which", text=state.text), (*choices, _home()), input="text")
+    if isinstance(view, KeptView):
+        return _show_kept(view.compared)
+    if isinstance(view, FaceView):
+        assert isinstance(state, Face)
+        return _show_face(state, view)
     assert isinstance(state, Reporting)
     reckoned = view.figures
     parts = [in_words(reckoned)]
@@ -246,6 +393,7 @@ def show(state: object, view: View | Found) -> Screen:
         choices.append(Choice("page_after", _("report.page_after"), "main"))
     if page:
         choices.append(Choice("page_before", _("report.page_before")))
+    choices.append(Choice("faces", _("report.faces")))
     if view.parent:
         choices.append(Choice("up", _("report.up", unit=view.parent)))
     choices.extend(Choice(f"year:{each}", _("report.year", year=each)) for each in view.years)
@@ -257,30 +405,68 @@ def show(state: object, view: View | Found) -> Screen:
     )
 
 
+def _show_face(state: Face, view: FaceView) -> Screen:
+    back = Choice("report", _("report.back"))
+    if not state.kind:
+        choices = [Choice(f"face:{each}", _(f"report.face.{each}")) for each in view.faces]
+        if view.may_set:
+            choices.append(Choice("target", _("report.target_choice")))
+        return Screen(_("report.faces_text", unit=view.unit), (*choices, back, _home()))
+    choices = []
+    if state.kind == "ranking":
+        choices = [Choice(f"by:{name}", _("report.by", label=measures.BY_NAME[name].label)) for name in view.measures]
+    title = _title(view.unit, state.year, state.kind, state.measure)
+    return Screen(view.text, (*choices, Choice("faces", _("report.faces")), back, _home()), title=title)
+
+
+def _show_kept(compared: runs.Compared) -> Screen:
+    then = compared.then
+    return Screen(
+        f"{in_words(then)}\n\n{words.since_text(compared)}",
+        (Choice("fresh", _("report.fresh"), "main"), _home()),
+        title=_("report.kept_title", unit=then.name, year=then.year, code=then.run),
+    )
+
+
 def _home() -> Choice:
     return Choice(BACK, _("choice.home"), "quiet")
 
 
-def take(turn: Turn, state: object, view: View | Found, act: Act) -> Next:
-    """Down, up, another year, another page."""
-    assert isinstance(state, Reporting | Choosing)
+def take(turn: Turn, state: object, view: View | FaceView | KeptView | Found, act: Act) -> Next:
+    """Down, up, another year, another page, another way of looking."""
     match state, act:
         case (_, Pressed("back")):
             return Next(Home())
-        case (_, Pressed(choice)) if choice.startswith("unit:"):
+        case (Reporting(unit_id, year, _page, run), Pressed("faces")):
+            return Next(Face(unit_id, year, run=run))
+        case (Face(unit_id, year, run=run), Pressed("faces")):
+            return Next(Face(unit_id, year, run=run))
+        case (Face(unit_id, year, run=run), Pressed("report")):
+            return Next(Reporting(unit_id, year, run=run))
+        case (Face(unit_id, year), Pressed("target")):
+            return targets.open_for(turn, places.unit_of(turn.conn, unit_id), year)
+        case (Face(unit_id, year, _kind, _measure, run), Pressed(choice)) if choice.startswith("face:"):
+            return _face(turn, Face(unit_id, year, choice.removeprefix("face:"), run=run))
+        case (Face(unit_id, year, "ranking", _measure, run), Pressed(choice)) if choice.startswith("by:"):
+            return _face(turn, Face(unit_id, year, "ranking", choice.removeprefix("by:"), run))
+        case (Kept(run), Pressed("fresh")):
+            assert isinstance(view, KeptView)
+            return _enter(turn, runs.unit_of(turn.conn, run), view.compared.then.year)
+        case (Reporting() | Choosing(), Pressed(choice)) if choice.startswith("unit:"):
+            assert isinstance(state, Reporting | Choosing)
             unit = units.by_code(turn.conn, choice.removeprefix("unit:"))
             if unit is not None:
                 return _enter(turn, unit, state.year)
-        case (Reporting(unit_id), Pressed("up")):
+        case (Reporting(unit_id, year), Pressed("up")):
             parent = places.unit_of(turn.conn, unit_id).parent_id
             if parent is not None:
-                return _enter(turn, places.unit_of(turn.conn, parent), state.year)
+                return _enter(turn, places.unit_of(turn.conn, parent), year)
         case (Reporting(unit_id), Pressed(choice)) if choice.startswith("year:"):
             return _enter(turn, places.unit_of(turn.conn, unit_id), int(choice.removeprefix("year:")))
-        case (Reporting(unit_id, year, page), Pressed("page_after")):
-            return Next(Reporting(unit_id, year, page + 1))
-        case (Reporting(unit_id, year, page), Pressed("page_before")):
-            return Next(Reporting(unit_id, year, max(0, page - 1)))
+        case (Reporting(unit_id, year, page, run), Pressed("page_after")):
+            return Next(Reporting(unit_id, year, page + 1, run))
+        case (Reporting(unit_id, year, page, run), Pressed("page_before")):
+            return Next(Reporting(unit_id, year, max(0, page - 1), run))
         case (Choosing(), Typed(text)):
             return _find(turn, state, text, state.year)
     return Next(state, _("turn.help.text"))

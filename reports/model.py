@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
+from reports import measures
+
 # More would be higher than 2,560 px, and Telegram scales such pictures down until nobody can read them.
 ROWS_A_PICTURE = 20
 CENTRE, PROVINCE, COMMUNE, ASSOCIATION_UNIT = 0, 1, 2, 3
@@ -51,7 +53,10 @@ class UnitFigures:
 
     ``registered`` counts everyone in any state but withdrawn; ``submitted`` everyone who handed in at least
     once; the other states as they stand. ``level`` is 0 centre, 1 province, 2 commune, 3 unit of the association.
-    ``minimum`` is the least points that each indicator needs under the criteria version counted.
+    ``minimum`` is the least points that each indicator needs under the criteria version counted. Each measure of
+    :mod:`reports.measures` has the field of its name; ``None``: not known, or nothing to measure yet. ``people`` is the
+    population, ``target_…`` what the unit wants to reach, ``rank`` its place among *siblings* by people approved, with
+    their *sibling_median*. ``run`` is the code under which these figures are kept, ``BC-7K3QD``.
     """
 
     code: str
@@ -71,12 +76,30 @@ class UnitFigures:
     rows: tuple[Row, ...] = ()
     indicators: tuple[IndicatorMean, ...] = ()
     minimum: float = 5.0
+    bound: int | None = None
+    median_days: float | None = None
+    overdue: int | None = None
+    evidence_rate: float | None = None
+    communes_without_officer: int | None = None
+    communes_without_scan: int | None = None
+    communes: int = 0
+    people: int | None = None
+    target_approved: int | None = None
+    target_participation: float | None = None
+    rank: int | None = None
+    siblings: int = 0
+    sibling_median: float | None = None
+    run: str = ""
 
     @property
     def pass_rate(self) -> float | None:
         """Tỉ lệ đạt: approved of all decided, 0 to 1; ``None`` while nothing is decided."""
-        decided = self.approved + self.not_met
-        return self.approved / decided if decided else None
+        return measures.pass_rate(self.approved, self.not_met)
+
+    @property
+    def participation(self) -> float | None:
+        """Tỉ lệ tham gia: registered of the population, 0 to 1; ``None`` where that is not known."""
+        return measures.share(self.registered, self.people)
 
     @property
     def empty(self) -> bool:
@@ -99,7 +122,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Funnel:
-    """How many people came how far (phễu): bound → registered → submitted → approved, never growing."""
+    """How many people came how far (phễu): bound → registered → started → submitted → approved.
+
+    People bound are those of now, whatever the year; who was decided upon and moved away since is no longer among them.
+    """
 
     name: str
     year: int

@@ -14,7 +14,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from storage import audit, codes, counters, evidence
+from storage import audit, codes, counters, evidence, rollout
 from storage import people as people_verbs
 from storage.base import BigId, Connection, Prepared, Refused, UtcTime, table_of
 from storage.people import PersonRow, people
@@ -657,6 +657,7 @@ _PLACE = Prepared(
 def move(conn: Connection, person: PersonRow, unit_id: int, actor: str, now: datetime) -> list[AssessmentRow]:
     """The person moves to another unit; undecided assessments go along, out of the old counts into the new."""
     people_verbs.correct(conn, person.id, "unit_id", unit_id)
+    rollout.rebind(conn, person.unit_id, unit_id)
     audit.write(conn, actor, "person.move", f"person:{person.id}", now, unit_id, before=person.unit_id)
     return _replace(conn, person, unit_id, person.subject_group, "move", now)
 

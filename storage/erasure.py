@@ -6,11 +6,12 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from storage import assessments, audit, counters, desks, events, evidence, jobs, privacy, removed, unsaid
+from storage import assessments, audit, counters, desks, events, evidence, jobs, privacy, reminders, removed, rollout, schedules, unsaid
 from storage.albums import albums
 from storage.assessments import answer_history, answers, registrations
 from storage.base import Connection, Prepared
 from storage.conversations import conversations, drop_fleeting, messages
+from storage.handed import handed_files
 from storage.identity import identities
 from storage.officers import officer_contacts
 from storage.outbox import outbox
@@ -44,6 +45,7 @@ def _by(table: sa.Table, column: str) -> Prepared:
 
 
 _FORGET_CONTACT = (
+    _by(handed_files, "contact_id"),
     _by(messages, "contact_id"),
     _by(outbox, "contact_id"),
     _by(conversations, "contact_id"),
@@ -62,6 +64,7 @@ _SENT_THERE = Prepared(
     )
 )
 _ERASE_CHAT = (
+    _by(handed_files, "contact_id"),
     _by(messages, "contact_id"),
     _by(outbox, "contact_id"),
     _by(albums, "contact_id"),
@@ -91,6 +94,8 @@ _ERASE_PERSON = (
     _by(identities, "person_id"),  # whoever stated the same number is no double any more
     _by(registrations, "person_id"),
     _by(resume_cards, "person_id"),
+    _by(reminders.reminders, "person_id"),
+    _by(reminders.stops, "person_id"),
     _by(consents, "person_id"),
     _by(contact_person, "person_id"),
     _by(people, "id"),
@@ -116,6 +121,7 @@ _HUSKS = Prepared(
 )
 _SHOWN = Prepared(sa.select(shown.c.message_id, shown.c.beside).where(shown.c.contact_id == sa.bindparam("contact")))
 _FORGET_VISIT = (
+    _by(handed_files, "contact_id"),
     _by(messages, "contact_id"),
     _by(outbox, "contact_id"),
     Prepared(sa.delete(consents).where(consents.c.contact_id == sa.bindparam("key"), consents.c.person_id.is_(None))),
@@ -128,6 +134,7 @@ def forget_contact(conn: Connection, contact_id: int, now: datetime) -> None:
     evidence.forget_arrivals(conn, contact_id)
     evidence.forget_uploads(conn, contact_id, now)
     jobs.forget(conn, contact_id)
+    schedules.forget_contact(conn, contact_id)
     privacy.forget_contact(conn, contact_id)
     if address is not None:
         events.forget(conn, address)
@@ -169,6 +176,7 @@ def erase_person(
     last message is not taken away at the channel, since the farewell takes its place.
     """
     codes: list[str] = []
+    rollout.unbind(conn, person.unit_id)
     for each in sorted(assessments.every_of_person(conn, person.id), key=lambda found: found.id):
         row = assessments.locked(conn, each.id)  # an officer may be deciding it at this moment
         codes.append(row.code)
@@ -209,6 +217,7 @@ def erase_person(
     drop_fleeting(conn)  # an officer may have the dossier open
     events.forget_words(conn, (person.name, *codes))
     privacy.forget_person(conn, person.id, now)
+    imports.forget_person(conn, person, actor, now)
     for statement in _ERASE_PERSON:
         statement.run(conn, key=person.id)
     for contact_id in (*(each.contact_id for each in held if each.contact_id not in kept), *husks):
@@ -223,4 +232,4 @@ def _unsay_shown(
     row = _SHOWN.first(conn, contact=contact_id)
     if row is not None:
         beside = [int(each) for each in row.beside.split(",") if each]
-        unsaid.unsay(conn, account, address, [*beside, *(() if speaking else (row.message_id,))], now)
+        unsaid.unsay(conn, account, address, [*beside, *(() if speaking else (row.message_id,))], now, own=True)

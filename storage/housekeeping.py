@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from storage import albums, attempts, conversations, erasure, events, evidence, jobs, outbox, people
+from storage import albums, announcements, attempts, conversations, erasure, events, evidence, handed, jobs, outbox, people, nudges, report_runs, schedules
 from storage.base import Connection
 
 
@@ -30,6 +30,7 @@ class Keep:
     person_years: int = 5
     audit_years: int = 5
     requests_years: int = 5
+    reports_days: int = 400
 
 
 def tidy(conn: Connection, keep: Keep, now: datetime) -> bool:
@@ -56,5 +57,10 @@ def tidy(conn: Connection, keep: Keep, now: datetime) -> bool:
     )
     albums.purge(conn, now - timedelta(hours=keep.albums_hours))
     jobs.purge(conn, now - timedelta(days=keep.outbox_days))
+    report_runs.purge(conn, now - timedelta(days=keep.reports_days))
     attempts.purge(conn, now - attempts.KEPT)
+    handed.purge(conn, now)
+    schedules.purge(conn, now - timedelta(days=keep.history_days))
+    nudges.purge(conn, now - timedelta(days=keep.history_days))
+    announcements.purge(conn, now - timedelta(days=round(keep.audit_years * 365.25)))
     return len(provisional) + len(unjoined) >= 200

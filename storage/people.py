@@ -13,12 +13,14 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from storage import codes
+from storage import codes, rollout
 from storage.base import BigId, Connection, Prepared, UtcTime, table_of
 
 FORMS = ("ong_ba", "anh_chi", "ban")
 PROVISIONAL_LIFE = timedelta(hours=24)
-RESUME_TRIES = 10  # wrong secrets on one card, whoever tries; a contact has fewer (storage.attempts)
+ID_NUMBER = "/id"  # how the version of a consent ends that is about the personal id number alone
+RESUME_TRIES = 10  # wrong secrets on one card within a day, whoever tries; a contact has fewer (storage.attempts)
+RESUME_SPAN = timedelta(days=1)
 RESUME_LOCK = timedelta(hours=1)
 
 
@@ -67,7 +69,8 @@ class ContactPerson(SQLModel, table=True):
 
 
 class Consent(SQLModel, table=True):
-    """Consent (đồng ý) as given: which wording, to whom as controller, when; one row for each time."""
+    """Consent (đồng ý) as given: which wording, to whom as controller, when; one row for each time, and one of its own
+    for each further purpose (:data:`ID_NUMBER` at the end of ``version``)."""
 
     __tablename__ = "consents"
     id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
@@ -81,7 +84,8 @@ class Consent(SQLModel, table=True):
 
 
 class ResumeCard(SQLModel, table=True):
-    """A resume code (mã tiếp tục), kept as a hash; a new one replaces the old."""
+    """A resume code (mã tiếp tục), kept as a hash; a new one replaces the old. ``wrong_tries`` add up for a day from
+    ``wrong_since`` on: slips of years lock nobody out."""
 
     __tablename__ = "resume_cards"
     handle: str = Field(primary_key=True, max_length=8)
@@ -89,6 +93,7 @@ class ResumeCard(SQLModel, table=True):
     secret_hash: str = Field(max_length=64)
     made_at: datetime = Field(sa_type=UtcTime)
     wrong_tries: int = 0
+    wrong_since: datetime | None = Field(default=None, sa_type=UtcTime)
     locked_until: datetime | None = Field(default=None, sa_type=UtcTime)
 
 
@@ -264,6 +269,7 @@ def join(
     )
     _INSERT_LINK.run(conn, contact=contact_id, person=person, now=now)
     _CONSENT_OF_PERSON.run(conn, contact=contact_id, person=person)
+    rollout.bind(conn, unit_id)
     return PersonRow(person, unit_id, name, birth_year, phone, form, subject_group, now)
 
 
@@ -312,6 +318,31 @@ def consents_of(conn: Connection, person_id: int) -> list[tuple[str, str, dateti
     return [tuple(row) for row in _CONSENTS_OF.all(conn, person=person_id)]
 
 
+_ABOUT_ID = (
+    consents.c.person_id == sa.bindparam("person"),
+    consents.c.version.like(f"%{ID_NUMBER}"),
+    consents.c.withdrawn_at.is_(None),
+)
+_ID_CONSENT = Prepared(sa.select(consents.c.id).where(*_ABOUT_ID, consents.c.version == sa.bindparam("of")))
+_WITHDRAW_ID_CONSENT = Prepared(sa.update(consents).where(*_ABOUT_ID).values(withdrawn_at=sa.bindparam("now")))
+
+
+def consent_to_id_number(
+    conn: Connection, contact_id: int, person_id: int, unit_id: int, version: str, controller: str, now: datetime
+) -> None:
+    """Record that a person consents to their id number being kept for comparing. Another number under a consent in
+    force needs no new one. *version* ends in :data:`ID_NUMBER`."""
+    if _ID_CONSENT.first(conn, person=person_id, of=version) is None:
+        _INSERT_CONSENT.value(
+            conn, contact=contact_id, person=person_id, unit=unit_id, version=version, controller=controller, now=now
+        )
+
+
+def withdraw_id_number(conn: Connection, person_id: int, now: datetime) -> None:
+    """The person takes back the consent to their id number; the rows stay as proof of what was lawful until now."""
+    _WITHDRAW_ID_CONSENT.run(conn, person=person_id, now=now)
+
+
 # ------------------------------------------------------------------------------------------ resume codes
 
 _DROP_CARD = Prepared(sa.delete(resume_cards).where(resume_cards.c.person_id == sa.bindparam("person")))
@@ -326,7 +357,11 @@ _INSERT_CARD = Prepared(
 )
 _CARD = Prepared(
     sa.select(
-        resume_cards.c.person_id, resume_cards.c.secret_hash, resume_cards.c.wrong_tries, resume_cards.c.locked_until
+        resume_cards.c.person_id,
+        resume_cards.c.secret_hash,
+        resume_cards.c.wrong_tries,
+        resume_cards.c.wrong_since,
+        resume_cards.c.locked_until,
     )
     .where(resume_cards.c.handle == sa.bindparam("handle"))
     .with_for_update()
@@ -335,7 +370,9 @@ _HANDLE = Prepared(sa.select(resume_cards.c.person_id).where(resume_cards.c.hand
 _COUNT_TRY = Prepared(
     sa.update(resume_cards)
     .where(resume_cards.c.handle == sa.bindparam("handle"))
-    .values(wrong_tries=sa.bindparam("tries"), locked_until=sa.bindparam("until"))
+    .values(
+        wrong_tries=sa.bindparam("tries"), wrong_since=sa.bindparam("since"), locked_until=sa.bindparam("until")
+    )
 )
 _LINKED = Prepared(
     sa.select(contact_person.c.person_id).where(
@@ -367,12 +404,14 @@ def card_owner(conn: Connection, handle: str) -> int | None:
     return found
 
 
-def resume(conn: Connection, code: codes.ResumeCode, contact_id: int, now: datetime) -> int | str:
+def resume(
+    conn: Connection, code: codes.ResumeCode, contact_id: int, now: datetime, *, counted: bool = True
+) -> int | str:
     """Whom the code continues: the person id, now linked to the contact; or ``"resume_wrong"``, ``"resume_locked"``
     (not looked at), ``"resume_shut"`` (wrong, and the card is locked by it).
 
-    A wrong secret counts against the card: the tenth locks it for an hour. That is why this returns its refusal
-    instead of raising: the count must be kept.
+    A wrong secret counts against the card: the tenth within a day locks it for an hour. That is why this returns its
+    refusal instead of raising: the count must be kept. Not *counted*: the contact has tried the very same before.
     """
     card = _CARD.first(conn, handle=code.handle)
     if card is None:
@@ -380,12 +419,16 @@ def resume(conn: Connection, code: codes.ResumeCode, contact_id: int, now: datet
     if card.locked_until is not None and card.locked_until > now:
         return "resume_locked"
     if not hmac.compare_digest(card.secret_hash, codes.secret_hash(code)):
-        tries = card.wrong_tries + 1
-        locked = tries >= RESUME_TRIES
-        until = now + RESUME_LOCK if locked else None
-        _COUNT_TRY.run(conn, handle=code.handle, tries=0 if locked else tries, until=until)
-        return "resume_shut" if locked else "resume_wrong"
-    _COUNT_TRY.run(conn, handle=code.handle, tries=0, until=None)
+        if not counted:
+            return "resume_wrong"
+        fresh = card.wrong_since is None or now - card.wrong_since >= RESUME_SPAN
+        tries, since = (1, now) if fresh else (card.wrong_tries + 1, card.wrong_since)
+        if tries < RESUME_TRIES:
+            _COUNT_TRY.run(conn, handle=code.handle, tries=tries, since=since, until=None)
+            return "resume_wrong"
+        _COUNT_TRY.run(conn, handle=code.handle, tries=0, since=None, until=now + RESUME_LOCK)
+        return "resume_shut"
+    _COUNT_TRY.run(conn, handle=code.handle, tries=0, since=None, until=None)
     if _LINKED.first(conn, contact=contact_id, person=card.person_id) is None:
         _INSERT_LINK.run(conn, contact=contact_id, person=card.person_id, now=now)
     _KEEP_CONTACT.run(conn, contact=contact_id)

@@ -1,4 +1,5 @@
-"""``hoctap report`` and ``recount``: what dossiers add up to, and whether the counts are right."""
+"""``hoctap report``, ``population`` and ``recount``: what dossiers add up to, of how many people, and whether it is
+right."""
 
 from __future__ import annotations
 
@@ -8,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.base import Json, Stop, emit, group, now, reader, unit_of
+from bot.cli.base import Json, Stop, emit, group, now, reader, unit_of, writer
 from bot.cli.help import Command
-from locales import _
+from locales import _, number
+from locales import day as shown_day
 
 if TYPE_CHECKING:
     from reports.model import UnitFigures
@@ -20,7 +22,7 @@ app = group(_("cli.report"))
 
 @app.command("report", cls=Command, help=_("cli.report"))
 def report(
-    unit: Annotated[str, typer.Argument(metavar="UNIT", help=_("cli.arg.unit"), show_default=False)],
+    unit: Annotated[str | None, typer.Argument(metavar="UNIT", help=_("cli.arg.unit"), show_default=False)] = None,
     year: Annotated[
         int | None, typer.Option("--year", metavar="Y", min=2000, max=2100, help=_("cli.opt.year"), show_default=False)
     ] = None,
@@ -28,15 +30,26 @@ def report(
     png: Annotated[
         Path | None, typer.Option("--png", metavar="F.png", help=_("cli.opt.png"), show_default=False)
     ] = None,
+    code: Annotated[
+        str | None, typer.Option("--code", metavar="BC-…", help=_("cli.opt.report_code"), show_default=False)
+    ] = None,
 ) -> None:
-    """A unit's figures as text or JSON, and as pictures: the second is ``F-2.png``."""
-    from reports.figures import figures
+    """A unit's figures as text or JSON, and as pictures: the second is ``F-2.png``. With ``--code`` those kept under a
+    code, and what has changed since."""
+    from reports import runs
     from reports.text import as_json, text
     from storage import seasons
 
+    if (unit is None) == (code is None):
+        raise Stop(_("cli.report.unit_or_code"), 2)
+    if code is not None:
+        _again(code, json)
+        return
+    assert unit is not None
     moment_of = now()
-    with reader() as conn:
-        found = figures(conn, unit_of(conn, unit), year or seasons.today(moment_of).year, moment_of)
+    with writer() as conn:
+        of = unit_of(conn, unit)
+        found = runs.publish(conn, of, year or seasons.today(moment_of).year, moment_of, "cli", means=True)
     written = _draw(found, png) if png else []
     if json:
         emit(as_json(found))
@@ -45,6 +58,71 @@ def report(
     typer.echo(text(found))
     for file in written:
         typer.echo(_("cli.qr.written", file=file))
+
+
+def _again(text: str, json: bool) -> None:
+    from reports import runs
+    from reports.text import compared_json, since_text
+    from reports.text import text as in_words
+    from storage import codes
+    from storage.base import Refused
+
+    code = codes.parse(text)
+    if not isinstance(code, codes.ReportCode):
+        raise Refused("report_unknown", code=text[:40])
+    with reader() as conn:
+        found = runs.compared(conn, codes.printed(code), now(), None)
+    if json:
+        emit(compared_json(found))
+        return
+    typer.echo(_("cli.report.title", unit=found.then.name, year=found.then.year))
+    typer.echo(in_words(found.then))
+    typer.echo()
+    typer.echo(since_text(found))
+
+
+population = group(_("cli.population"))
+app.add_typer(population, name="population")
+
+
+@population.command("import", cls=Command, help=_("cli.population.import"))
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help=_("cli.arg.population"), show_default=False)],
+    date: Annotated[
+        str | None, typer.Option("--date", metavar="YYYY-MM-DD", help=_("cli.opt.population_date"), show_default=False)
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=_("cli.opt.check_only"))] = False,
+    json: Json = False,
+) -> None:
+    """How many people units have, from a file with the columns ``unit`` and ``people``; every row is judged, and with
+    one wrong row nothing is written."""
+    from datetime import date as calendar
+
+    from storage import seasons, targets
+
+    moment_of = now()
+    try:
+        day = calendar.fromisoformat(date) if date else seasons.today(moment_of)
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except ValueError:  # a wrong day, or a file that is not text
+        raise Stop(_("cli.population.unreadable", file=file), 2) from None
+    with reader() as conn:
+        rows, wrong = targets.judged(conn, lines)
+    if not wrong and not dry_run:
+        with writer() as conn:
+            for row in rows:
+                targets.put_population(conn, row.unit_id, day, row.people, moment_of)
+    if json:
+        emit({"day": day, "rows": len(rows), "written": 0 if wrong or dry_run else len(rows), "wrong": wrong})
+    else:
+        for each in wrong:
+            reason = _(f"cli.population.{each['why']}", text=each["text"])
+            typer.echo(_("cli.population.row", line=each["line"], reason=reason), err=True)
+        if not wrong:
+            key = "cli.population.dry" if dry_run else "cli.population.done"
+            typer.echo(_(key, n=len(rows), people=number(sum(row.people for row in rows)), day=shown_day(day)))
+    if wrong:
+        raise typer.Exit(1)
 
 
 def _draw(figures: UnitFigures, file: Path) -> list[Path]:
@@ -83,5 +161,6 @@ def recount(
 def _told(difference: Any) -> dict[str, Any]:
     facts = asdict(difference)
     facts["unit"] = facts["unit"].rstrip("/").rpartition("/")[2]
-    facts["status"] = _(f"status.{facts['status']}")
+    if facts["where"] in ("counters", "ledger", "rollup"):
+        facts["status"] = _(f"status.{facts['status']}")
     return facts

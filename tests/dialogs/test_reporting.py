@@ -166,3 +166,92 @@ def test_last_years_figures_are_offered_where_there_are_any(world: World) -> Non
     world.citizen().joins()
     officer = world.officer().types("/report").sees("năm 2027").presses("year:2026").sees("Phường Hồng Gai, năm 2026")
     officer.presses("year:2027").sees("năm 2027")
+
+
+def code_on(officer: Chat) -> str:
+    """The code of the report on the screen."""
+    found = codes.find(officer.read_out())
+    assert isinstance(found, codes.ReportCode)
+    return codes.printed(found)
+
+
+def test_a_report_has_a_code_and_stays_what_it_was_while_it_is_read(world: World) -> None:
+    world.citizen().joins()
+    officer = world.officer("22", "supervisor").types("/report").sees("Đã đăng ký: 1 người", "Mã báo cáo: BC-")
+    code = code_on(officer)
+    world.citizen().joins()
+    officer.presses("page_after").sees("Đã đăng ký: 1 người", code).presses("page_before")
+    world.passes(minutes=5)
+    officer.types("/report").sees("Đã đăng ký: 2 người", "9:05").sees_not(code)
+
+
+def test_a_report_again_by_its_code_with_what_happened_since(world: World) -> None:
+    world.citizen().joins().submits("kha")
+    mover = world.citizen().joins()
+    officer = world.officer().types("/report")
+    code = code_on(officer)
+    world.passes(hours=1)
+    world.citizen().joins()
+    mover.opens(codes.payload(codes.UnitCode("2025", "06676"))).presses("move")
+    officer.types(f"/report {code}")
+    officer.sees(f"báo cáo {code}", "Đã đăng ký: 2 người", "9:00", "+1 đăng ký, −1 chuyển đơn vị")
+    assert waiting(world)[1:] == []
+    officer.presses("fresh").sees("Phường Hồng Gai, năm 2026", "10:00").sees_not(code)
+    officer.types(code).sees(f"báo cáo {code}")
+
+
+def test_a_report_of_elsewhere_or_of_nowhere_is_not_shown(world: World) -> None:
+    world.citizen().joins()
+    code = code_on(world.officer("22", "supervisor").types("/report"))
+    outside = world.officer("00070").types(f"/report {code}")
+    outside.sees("không thuộc phạm vi").sees_not("Đã đăng ký")
+    outside.types(code).sees("không thuộc phạm vi")
+    outside.types("/report BC-00000").sees("Tôi không còn giữ báo cáo BC-00000")
+    world.citizen().joins().types(code).sees_not("Đã đăng ký: ")
+
+
+def test_the_other_faces(world: World) -> None:
+    world.citizen().joins().submits("kha")
+    officer = world.officer("22", "supervisor").types("/report").presses("faces").sees("theo cách nào")
+    asked = len(waiting(world))
+    officer.presses("face:funnel").sees("Từng bước", "Đã gắn với đơn vị: 1", "Đã nộp hồ sơ: 1 (100% của bước trước)")
+    officer.presses("faces").presses("face:progress").sees("Tiến độ tuần", "Tuần từ 05/10/2026: 1 đã nộp, 0 đạt")
+    officer.presses("faces").presses("face:ranking").sees("Xếp hạng · Đạt", "Trung vị: 0", "44 đơn vị ở giữa")
+    officer.presses("by:communes_without_scan").sees("Xã, phường, đặc khu chưa ai quét mã", "1. Phường Hồng Gai: 0")
+    officer.presses("faces").presses("face:heatmap").sees("Bản đồ chỉ số")
+    officer.presses("faces").presses("face:compare").sees("So với năm trước", "Đã đăng ký: 1 (năm 2025: 0)")
+    officer.presses("report").sees("Thành phố Quảng Ninh, năm 2026", "Mã báo cáo")
+    assert [(job.get("kind"), job.get("measure")) for job in waiting(world)[asked:]] == [
+        ("funnel", None), ("progress", None), ("ranking", "approved"), ("ranking", "communes_without_scan"),
+        ("heatmap", None),
+    ]  # fmt: skip
+
+
+def test_a_unit_without_units_below_is_not_ranked(world: World) -> None:
+    officer = world.officer().types("/report").presses("faces")
+    officer.sees("Tiến độ tuần").sees_not("Xếp hạng").presses("face:progress").sees("Chưa có hồ sơ nào được nộp")
+    assert waiting(world) == []
+
+
+def test_the_picture_of_a_ranking_says_by_what_and_leads_on(world: World) -> None:
+    world.citizen().joins()
+    officer = world.officer("22", "supervisor").types("/report")
+    ready(world, officer, "22", page=1, kind="ranking", measure="pass_rate", pages=3)
+    (notice,) = officer.notices
+    assert "Xếp hạng · Tỉ lệ đạt: Thành phố Quảng Ninh, năm 2026" in officer.read_out(notice)
+    (button,) = notice.choices
+    officer.does(Pressed(button.id))
+    asked = waiting(world)[-1]
+    assert (asked["kind"], asked["measure"], asked["page"]) == ("ranking", "pass_rate", 2)
+    before = len(waiting(world))
+    officer.does(Pressed("go:chart:22:2026:2:ranking:nonsense")).does(Pressed("go:chart:22:2026:2:nonsense"))
+    assert all("nonsense" not in str(job) for job in waiting(world)[before:])
+
+
+def test_a_scanned_code_is_on_the_map_of_the_roll_out(world: World) -> None:
+    officer = (
+        world.officer("22", "supervisor").types("/report").sees("Chưa có ai quét mã: 54/54", "Chưa có cán bộ: 54/54")
+    )
+    world.officer("06685")
+    world.citizen().opens("DV06685K")
+    officer.types("/report").sees("Chưa có ai quét mã: 53/54", "Chưa có cán bộ: 53/54")

@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,10 +19,11 @@ from locales import Voice, speaking
 from reports.figures import figures, years_beside
 from reports.model import GroupRow, UnitFigures
 from reports.text import as_json, text
-from storage import assessments, counters, erasure, people, units
+from storage import assessments, counters, erasure, people, tallies, units
 from storage.assessments import assessments as rows_of
 from storage.base import Connection, Refused
-from storage.engine import Engine, metadata, open_engine, writing
+from storage.engine import Engine, open_engine, writing
+from storage.tables import metadata
 from storage.units import UnitRow
 from tests.reports.samples import children, commune
 
@@ -31,6 +32,7 @@ PLACES = ("06685", "0668501", "0668502", "06676", "00070")  # in Hồng Gai, in 
 GROUPS = ("nong_dan", "cong_nhan", "tri_thuc")
 EVENTS = ("approve", "not_met", "return", "undo")
 CRITERIA = criteria.builtin()
+LEVELS = ("tot", "dat")
 
 
 @pytest.fixture(scope="module")
@@ -68,16 +70,17 @@ class Life:
         self.conn = conn
         self.people: list[int] = []
         self.phones = itertools.count()
+        self.now = NOW
 
     def joins(self, place: str, group: str, year: int = 2026) -> int:
         conn, at = self.conn, unit(self.conn, place).id
-        contact = people.meet(conn, "test", f"phone-{next(self.phones)}", NOW)
+        contact = people.meet(conn, "test", f"phone-{next(self.phones)}", self.now)
         person = people.join(
             conn, contact, unit_id=at, name="Lê Thị Na", birth_year=1970, phone=None, form="ban",
-            subject_group=group, now=NOW,
+            subject_group=group, now=self.now,
         )  # fmt: skip
         self.people.append(person.id)
-        row = assessments.register(conn, person, year, CRITERIA.id, CRITERIA.version, NOW)
+        row = assessments.register(conn, person, year, CRITERIA.id, CRITERIA.version, self.now)
         return row.id
 
     def goes(self, whom: int, what: str, place: str, group: str) -> None:
@@ -86,14 +89,18 @@ class Life:
         person = people.person(conn, self.people[whom % len(self.people)]) if self.people else None
         if what == "fold":
             counters.fold(conn, most=1 + whom)
+            tallies.fold(conn, most=1 + whom)
+            tallies.refresh(conn)
+        elif what == "time":
+            self.now += timedelta(hours=7 * (1 + whom))
         elif what == "join" or person is None:
             self.joins(place, group, 2026 if whom % 7 else 2025)
         elif what == "move":
-            assessments.move(conn, person, unit(conn, place).id, "test", NOW)
+            assessments.move(conn, person, unit(conn, place).id, "test", self.now)
         elif what == "regroup":
-            assessments.regroup(conn, person, group, "test", NOW)
+            assessments.regroup(conn, person, group, "test", self.now)
         elif what == "erase":
-            erasure.erase_person(conn, person, "test", NOW)
+            erasure.erase_person(conn, person, "test", self.now)
             self.people.remove(person.id)
         else:
             for row in assessments.every_of_person(conn, person.id):
@@ -103,13 +110,16 @@ class Life:
     def passes(self, row: int, what: str) -> None:
         conn = self.conn
         if what == "start":
-            assessments.start(conn, row, "test", CRITERIA.id, CRITERIA.version, NOW)
+            assessments.start(conn, row, "test", CRITERIA.id, CRITERIA.version, self.now)
+        elif what == "answer":
+            for indicator in CRITERIA.indicators[: 1 + row % 3]:
+                assessments.answer(conn, row, indicator.id, LEVELS[row % 2], "person:1", self.now)
         elif what == "submit":
-            assessments.submit(conn, row, "test", NOW)
+            assessments.submit(conn, row, "test", self.now)
         elif what == "withdraw":
-            assessments.withdraw(conn, row, "test", NOW)
+            assessments.withdraw(conn, row, "test", self.now)
         else:
-            assessments.decide(conn, assessments.locked(conn, row), what, "test", NOW)
+            assessments.decide(conn, assessments.locked(conn, row), what, "test", self.now)
 
 
 def recounted(conn: Connection, place: UnitRow, year: int) -> dict[str, Any]:
@@ -149,8 +159,8 @@ def kept(found: UnitFigures) -> dict[str, Any]:
     }
 
 
-STEPS = ("join", "join", "start", "submit", "approve", "not_met", "return", "undo", "withdraw", "move", "regroup",
-         "erase", "fold")  # fmt: skip
+STEPS = ("join", "join", "start", "answer", "submit", "time", "approve", "not_met", "return", "undo", "withdraw",
+         "move", "regroup", "erase", "fold")  # fmt: skip
 
 
 @settings(

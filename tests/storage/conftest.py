@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-import storage.erasure
-import storage.recount  # noqa: F401 - brings every table
+import storage.tables  # noqa: F401 - brings every table
 from storage.engine import metadata, open_engine, writing
 from storage.units import Unit, table_of
 

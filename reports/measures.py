@@ -1,0 +1,200 @@
+"""Every measure (chỉ số báo cáo) that a report, chart, JSON or schedule shows: its formula, unit, label and question.
+
+A formula is a plain function over the raw sums of a unit (:class:`Raw`), so that the same one serves the unit itself,
+the units below it, another year, and a recount.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+import criteria
+from locales import _, voice
+
+if TYPE_CHECKING:
+    from reports.model import Kind
+
+STARTED = frozenset({"draft", "submitted", "returned", "approved", "not_met"})
+SUBMITTED = STARTED - {"draft"}
+REGISTERED = STARTED | {"registered"}
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """What a unit's year adds up to.
+
+    ``statuses``: dossiers by status. ``tallies``: see :mod:`storage.tallies`. ``due``: dossiers handed in before this
+    day and still waiting are overdue. ``bound``, ``communes…``: the roll-out as it stands now, whatever the year.
+    ``people``: how many live there (``None``: not known).
+    """
+
+    statuses: Mapping[str, int]
+    tallies: Mapping[str, int] | None = None
+    due: date | None = None
+    bound: int | None = None
+    without_officer: int | None = None
+    without_scan: int | None = None
+    people: int | None = None
+
+
+Value = float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A measure: its name (also that of its field in :class:`reports.model.UnitFigures`), what its value is, the
+    formula (``None``: nothing to measure yet), and whether a lower value is the better one.
+
+    The mean points of an indicator are named ``mean:A1``.
+    """
+
+    name: str
+    kind: Kind
+    of: Callable[[Raw], Value]
+    lower_is_better: bool = False
+
+    @property
+    def label(self) -> str:
+        """What it is called, in the voice in force."""
+        return self._said("label")
+
+    @property
+    def question(self) -> str:
+        """What question it answers."""
+        return self._said("question")
+
+    def _said(self, what: str) -> str:
+        kind, _sep, indicator = self.name.partition(":")
+        if not indicator:
+            return _(f"measure.{kind}.{what}")
+        return _(f"measure.{kind}.{what}", indicator=criteria.builtin().indicator(indicator).short.to(voice().language))
+
+
+# ------------------------------------------------------------------------------------------ formulas
+
+
+def _in(*statuses: str) -> Callable[[Raw], Value]:
+    def total(raw: Raw) -> Value:
+        return sum(raw.statuses.get(status, 0) for status in statuses)
+
+    return total
+
+
+def share(part: int, whole: int | None) -> float | None:
+    """*part* of *whole*, 0 to 1; ``None`` where there is no whole."""
+    return part / whole if whole else None
+
+
+def pass_rate(approved: int, not_met: int) -> float | None:
+    """Tỉ lệ đạt: approved of all decided, 0 to 1; ``None`` while nothing is decided."""
+    return share(approved, approved + not_met)
+
+
+def _pass_rate(raw: Raw) -> Value:
+    return pass_rate(raw.statuses.get("approved", 0), raw.statuses.get("not_met", 0))
+
+
+def _named(raw: Raw, prefix: str) -> Iterator[tuple[str, int]]:
+    """The tallies under a prefix: (what follows it, how many)."""
+    for what, n in (raw.tallies or {}).items():
+        if what.startswith(prefix) and n > 0:
+            yield what[len(prefix) :], n
+
+
+def _median_days(raw: Raw) -> Value:
+    days = sorted((int(day), n) for day, n in _named(raw, "days/"))
+    total = sum(n for _day, n in days)
+    if not total:
+        return None
+    middle = [_nth(days, (total - 1) // 2), _nth(days, total // 2)]
+    return sum(middle) / 2
+
+
+def _nth(days: list[tuple[int, int]], place: int) -> int:
+    for day, n in days:
+        if place < n:
+            return day
+        place -= n
+    raise IndexError(place)
+
+
+def _overdue(raw: Raw) -> Value:
+    if raw.tallies is None or raw.due is None:
+        return None
+    due = raw.due.isoformat()
+    return sum(n for day, n in _named(raw, "waiting/") if day < due)
+
+
+def _evidence_rate(raw: Raw) -> Value:
+    tallies = raw.tallies or {}
+    return share(tallies.get("proved", 0), tallies.get("answers", 0))
+
+
+def _participation(raw: Raw) -> Value:
+    return share(sum(raw.statuses.get(status, 0) for status in REGISTERED), raw.people)
+
+
+def points(raw: Raw) -> dict[str, tuple[int, int]]:
+    """Indicator → (points given, over how many answers handed in), each under the criteria that it was filed under."""
+    found: dict[str, tuple[int, int]] = {}
+    for what, n in _named(raw, "level/"):
+        filed, version, indicator, level = what.split("/")
+        option = criteria.builtin(filed, version).indicator(indicator).option(level)
+        given, people = found.get(indicator, (0, 0))
+        found[indicator] = (given + option.points * n, people + n)
+    return found
+
+
+def mean(indicator: str) -> Callable[[Raw], Value]:
+    """The formula of an indicator's mean points (điểm trung bình), 0 to 10."""
+
+    def of(raw: Raw) -> Value:
+        given, people = points(raw).get(indicator, (0, 0))
+        return share(given, people)
+
+    return of
+
+
+# ------------------------------------------------------------------------------------------ the measures
+
+MEASURES: tuple[Measure, ...] = (
+    Measure("bound", "count", lambda raw: raw.bound),
+    Measure("registered", "count", _in(*REGISTERED)),
+    Measure("started", "count", _in(*STARTED)),
+    Measure("submitted", "count", _in(*SUBMITTED)),
+    Measure("waiting", "count", _in("submitted"), lower_is_better=True),
+    Measure("returned", "count", _in("returned"), lower_is_better=True),
+    Measure("approved", "count", _in("approved")),
+    Measure("not_met", "count", _in("not_met"), lower_is_better=True),
+    Measure("pass_rate", "share", _pass_rate),
+    Measure("median_days", "days", _median_days, lower_is_better=True),
+    Measure("overdue", "count", _overdue, lower_is_better=True),
+    Measure("evidence_rate", "share", _evidence_rate),
+    Measure("communes_without_officer", "count", lambda raw: raw.without_officer, lower_is_better=True),
+    Measure("communes_without_scan", "count", lambda raw: raw.without_scan, lower_is_better=True),
+    Measure("participation", "share", _participation),
+)
+BY_NAME = {measure.name: measure for measure in MEASURES}
+# The steps of the way to the title, in order.
+STEPS = ("bound", "registered", "started", "submitted", "approved")
+
+
+def measure(name: str) -> Measure:
+    """A measure by its name. ``KeyError`` for one that is not defined."""
+    kind, _sep, indicator = name.partition(":")
+    if kind == "mean" and indicator in {each.id for each in criteria.builtin().indicators}:
+        return Measure(name, "points", mean(indicator))
+    return BY_NAME[name]
+
+
+def value(name: str, raw: Raw) -> float | None:
+    """A measure of a unit. ``KeyError`` for one that is not defined."""
+    return measure(name).of(raw)
+
+
+def count(name: str, raw: Raw) -> int:
+    """A measure that counts and is always known; 0 where nothing is."""
+    return int(BY_NAME[name].of(raw) or 0)

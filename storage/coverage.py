@@ -1,0 +1,98 @@
+"""How far the roll-out has come (độ phủ): people bound, communes without an officer, communes without a scan yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from storage.base import Connection, Prepared, table_of
+from storage.officers import officer_roles
+from storage.people import people
+from storage.rollout import rollout, upserts
+from storage.units import COMMUNE, Unit, UnitRow, bounds
+
+units = table_of(Unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far the roll-out has come at and below a unit: people bound, open communes, and how many of these have no
+    officer, or no scan yet."""
+
+    bound: int
+    communes: int
+    without_officer: int
+    without_scan: int
+
+
+def begin(conn: Connection) -> None:
+    """Count everybody who is bound, once, in a database that comes from before this was kept."""
+    if conn.dialect.name == "postgresql":
+        conn.exec_driver_sql("LOCK TABLE rollout IN EXCLUSIVE MODE")
+    conn.execute(sa.update(rollout).values(bound=0))
+    add = upserts(bound=sa.bindparam("by"))[conn.dialect.name]
+    counted = sa.select(people.c.unit_id, sa.func.count().label("n")).group_by(people.c.unit_id)
+    for row in sorted(conn.execute(counted), key=lambda each: each.unit_id):
+        add.run(conn, unit=row.unit_id, by=row.n, now=None)
+
+
+_BOUND = Prepared(
+    sa.select(sa.func.coalesce(sa.func.sum(rollout.c.bound), 0))
+    .select_from(units.join(rollout, rollout.c.unit_id == units.c.id))
+    .where(units.c.path >= sa.bindparam("low"), units.c.path < sa.bindparam("high"))
+)
+_COMMUNES = Prepared(
+    sa.select(
+        units.c.path,
+        sa.exists(
+            sa.select(officer_roles.c.id).where(officer_roles.c.unit_id == units.c.id, officer_roles.c.until.is_(None))
+        ).label("officer"),
+        sa.exists(
+            sa.select(rollout.c.unit_id).where(rollout.c.unit_id == units.c.id, rollout.c.first_scan_at.is_not(None))
+        ).label("scan"),
+    ).where(
+        units.c.path >= sa.bindparam("low"),
+        units.c.path < sa.bindparam("high"),
+        units.c.level == COMMUNE,
+        units.c.valid_to.is_(None),
+    )
+)
+_EACH_BOUND = Prepared(
+    sa.select(units.c.path, rollout.c.bound)
+    .select_from(units.join(rollout, rollout.c.unit_id == units.c.id))
+    .where(units.c.path >= sa.bindparam("low"), units.c.path < sa.bindparam("high"), rollout.c.bound > 0)
+)
+
+
+def reach(conn: Connection, unit: UnitRow) -> Reach:
+    """The roll-out at and below a unit, exact now: about 8 ms for the country."""
+    low, high = bounds(unit)
+    communes = _COMMUNES.all(conn, low=low, high=high)
+    return Reach(
+        int(_BOUND.value(conn, low=low, high=high)),
+        len(communes),
+        sum(not row.officer for row in communes),
+        sum(not row.scan for row in communes),
+    )
+
+
+def reach_of_children(conn: Connection, unit: UnitRow, child_paths: dict[str, int]) -> dict[int, Reach]:
+    """The same for each unit directly below (*child_paths*: path → child id)."""
+    low, high = bounds(unit)
+    found = {child: [0, 0, 0, 0] for child in child_paths.values()}
+    depth = unit.path.count("/") + 1
+
+    def child_of(path: str) -> int | None:
+        return child_paths.get("/".join(path.split("/")[:depth]) + "/")
+
+    for row in _EACH_BOUND.all(conn, low=low, high=high):
+        child = child_of(row.path)
+        if child is not None:
+            found[child][0] += row.bound
+    for row in _COMMUNES.all(conn, low=low, high=high):
+        child = child_of(row.path)
+        if child is not None:
+            for place, counts in enumerate((True, not row.officer, not row.scan), 1):
+                found[child][place] += counts
+    return {child: Reach(*counted) for child, counted in found.items()}
