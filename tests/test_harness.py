@@ -120,6 +120,7 @@ async def test_an_asynchronous_test_runs_after_the_browser() -> None:
     assert await asyncio.sleep(0, result=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("no_skips", "code"), [("", 0), ("1", 1)])
 def test_a_skipped_test_fails_the_whole_run(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, no_skips: str, code: int

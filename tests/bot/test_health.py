@@ -92,6 +92,7 @@ async def test_a_loop_that_ended_is_missed(watched: Watched) -> None:
     assert await watched.asks() == (503, {"ready": False, "missing": ["loop fold"], "pictures": True})
 
 
+@pytest.mark.slow
 async def test_hoctap_run_serves_it_on_an_address_of_its_own(seeded: Path, tmp_path: Path) -> None:  # noqa: F811
     port = free_port()
     server = Server.on(seeded, tmp_path, {"HOCTAP_OPERATION__LISTEN": f"127.0.0.1:{port}", "LANG": "en"})

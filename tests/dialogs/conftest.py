@@ -41,14 +41,12 @@ def seeded_postgres(postgres: Server) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(
-    params=[
-        "full",
-        # What the profile changes lies in the dialogs and what the database changes in storage, so the two need not
-        # be crossed; the kill suites play "full" on PostgreSQL.
-        pytest.param("plain on postgres", marks=(pytest.mark.slow, pytest.mark.postgres)),
-    ]
-)
+# The profile changes dialogs and the database changes storage, so the two need not be crossed; the kill suites play
+# "full" on PostgreSQL.
+GROUNDS = ("full", pytest.param("plain on postgres", marks=(pytest.mark.slow, pytest.mark.postgres)))
+
+
+@pytest.fixture(params=GROUNDS)
 def ground(request: pytest.FixtureRequest) -> str:
     """What the channel can, and which database: every dialog is played on each."""
     return str(request.param)

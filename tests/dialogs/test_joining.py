@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from dialogs.model import Opened, Pressed
 from storage import audit, codes, people, units
 from storage.base import metadata
+from tests.dialogs.conftest import GROUNDS
 from tests.support.world import World
 
 
@@ -107,7 +108,7 @@ def test_an_officer_who_refuses_consent_stays_an_officer(world: World) -> None:
     assert officer.exists()
 
 
-@pytest.mark.parametrize("ground", ["full", "plain", "web", "full on postgres"], indirect=True)
+@pytest.mark.parametrize("ground", [*GROUNDS, "web"], indirect=True)
 def test_the_door_is_closed_to_a_child_and_nothing_of_them_is_kept(world: World) -> None:
     citizen = world.citizen().opens("DV06685K").presses("yes").presses("agree").types("Trần Thị Na").types("2012")
     citizen.sees("từ 18 tuổi", "không giữ lại thông tin nào")

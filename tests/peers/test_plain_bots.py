@@ -12,6 +12,8 @@ from benchmarks.people import Person, reads_plain
 from benchmarks.questionnaire import INDICATORS, WITH_PHOTO, read_summary
 from tests.peers.telegram import BotApi
 
+pytestmark = pytest.mark.slow
+
 PLAIN = [contestant for contestant in CONTESTANTS if contestant.plain]
 
 

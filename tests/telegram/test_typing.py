@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from tests.support.webclient import photo
 from tests.telegram.conftest import Begin
 from tests.telegram.live import Live, asks_for_evidence, joins, presses
@@ -51,13 +53,14 @@ async def test_an_answer_to_a_screen_that_was_shown_again_counts(live: Live) -> 
     assert lane.first_number == shown.number
     early = lane.first_id
     # As if the second showing had come while this was typed: it is above that, and below the first.
-    lane.shown = live.telegram.lanes._kept[lane.address] = type(shown)(
+    lane.shown = live.telegram.lanes.outcomes._kept[lane.address] = type(shown)(
         **{**{name: getattr(shown, name) for name in shown.__slots__}, "message_id": shown.message_id + 50}
     )
     assert await live.telegram.lanes.too_early(lane, early + 1) is False
     assert await live.telegram.lanes.too_early(lane, early - 1) is True
 
 
+@pytest.mark.slow
 async def test_an_answer_given_before_a_restart_counts(begin: Begin) -> None:
     """The screen may have been read before the process ended, though it is sent once more after that."""
     live = await begin()
