@@ -37,7 +37,6 @@ from storage.units import Unit
 
 HANDED_IN = ("submitted", "returned", "approved", "not_met")
 MOST_DAYS = 60
-FOLD_LINES = 2_000
 REFRESHED = 20  # units counted anew at most at a tick, so that a busy country costs a few per cent of the writer
 
 
@@ -165,7 +164,7 @@ _ADD_WEEK = _upsert(weeks, ("unit_id", "year", "monday"), ("submitted", "approve
 _ADD_TALLY = _upsert(tallies, ("unit_id", "year", "what"), ("own", "whole"))
 
 
-def fold(conn: Connection, most: int = FOLD_LINES) -> int:
+def fold(conn: Connection, most: int = 20_000) -> int:
     """Read the ledger on from the mark: weeks grow, units that changed are noted; how many lines. Never in a turn.
 
     The mark's row is the lock of folding. On PostgreSQL writers of the ledger are waited for before its end is read:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from dialogs.model import Pressed
+from dialogs.model import Pressed, Signal
 from storage import codes, conversations, jobs, officers, units
 from tests.support.world import Chat, World
 
@@ -236,7 +236,9 @@ def test_a_unit_without_units_below_is_not_ranked(world: World) -> None:
 def test_the_picture_of_a_ranking_says_by_what_and_leads_on(world: World) -> None:
     world.citizen().joins()
     officer = world.officer("22", "supervisor").types("/report")
-    ready(world, officer, "22", page=1, kind="ranking", measure="pass_rate", pages=3)
+    facts = {"key": "k" * 64, "unit": unit_id(world, "22"), "year": 2026, "as_of": world.now.isoformat()}
+    chosen = {"page": 1, "kind": "ranking", "measure": "pass_rate", "pages": 3}
+    officer.does(Signal("chart", facts | chosen))
     (notice,) = officer.notices
     assert "Xếp hạng · Tỉ lệ đạt: Thành phố Quảng Ninh, năm 2026" in officer.read_out(notice)
     (button,) = notice.choices
