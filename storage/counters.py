@@ -5,6 +5,7 @@ Sums of provinces and the country live in a roll-up that remembers the last ledg
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -179,11 +180,11 @@ _UNIT_IDS = Prepared(sa.select(units.c.path, units.c.id))
 _EVERYTHING = 2**62
 
 Sums = dict[tuple[str, str], int]  # (subject group, status) -> n
+Changes = dict[tuple[str, int, str, str], int]  # (leaf path, year, subject group, status) -> change
 
 
-def _deltas(rows: list[Any]) -> dict[tuple[str, int, str, str], int]:
-    """(leaf path, year, group, status) → change."""
-    found: dict[tuple[str, int, str, str], int] = {}
+def _deltas(rows: list[Any]) -> Changes:
+    found: Changes = {}
     for row in rows:
         for status, by in ((row.before, -row.n), (row.after, row.n)):
             if status is not None:
@@ -245,8 +246,9 @@ _CHILD_SUMS = Prepared(
 def sums(conn: Connection, unit_id: int, path: str, year: int) -> Sums:
     """The sum over a unit and everything below it, exact now: the roll-up plus the ledger since its mark. Writes
     nothing."""
-    found: Sums = {(row.subject_group, row.status): row.n for row in _SUMS.all(conn, unit=unit_id, of=year)}
-    for (leaf, of, group, status), by in tail(conn).items():
+    rows, since = _steady(conn, lambda: _SUMS.all(conn, unit=unit_id, of=year))
+    found: Sums = {(row.subject_group, row.status): row.n for row in rows}
+    for (leaf, of, group, status), by in since.items():
         if of == year and leaf.startswith(path):
             found[group, status] = found.get((group, status), 0) + by
     return found
@@ -255,10 +257,11 @@ def sums(conn: Connection, unit_id: int, path: str, year: int) -> Sums:
 def child_sums(conn: Connection, unit_id: int, year: int, child_paths: dict[str, int]) -> dict[int, dict[str, int]]:
     """The sums of each child of a unit (*child_paths*: path → child id) by status, exact now."""
     found: dict[int, dict[str, int]] = {child: {} for child in child_paths.values()}
-    for row in _CHILD_SUMS.all(conn, unit=unit_id, of=year):
+    rows, since = _steady(conn, lambda: _CHILD_SUMS.all(conn, unit=unit_id, of=year))
+    for row in rows:
         found.setdefault(row.unit_id, {})[row.status] = int(row.n)
     depth = min((path.count("/") for path in child_paths), default=0)
-    for (leaf, of, _group, status), by in tail(conn).items():
+    for (leaf, of, _group, status), by in since.items():
         if of != year:
             continue
         child = child_paths.get("/".join(leaf.split("/")[:depth]) + "/")
@@ -267,9 +270,30 @@ def child_sums(conn: Connection, unit_id: int, year: int, child_paths: dict[str,
     return found
 
 
-def tail(conn: Connection) -> dict[tuple[str, int, str, str], int]:
-    """What the ledger says since the roll-up's mark: (leaf path, year, group, status) → change."""
-    return _deltas(_TAIL.all(conn, mark=_MARK.value(conn) or 0, upto=_EVERYTHING))
+def tail(conn: Connection) -> Changes:
+    """What the ledger says since the roll-up's mark: (leaf path, year, group, status) → change. Belongs to a roll-up
+    read in the same view of the database only; a turn on PostgreSQL has none (:func:`_steady`)."""
+    return _since(conn, _MARK.value(conn) or 0)
+
+
+def _since(conn: Connection, mark: int) -> Changes:
+    return _deltas(_TAIL.all(conn, mark=mark, upto=_EVERYTHING))
+
+
+def _steady(conn: Connection, read: Callable[[], list[Any]]) -> tuple[list[Any], Changes]:
+    """Rows of the roll-up, and what the ledger says since exactly those.
+
+    In a turn on PostgreSQL each statement sees what was committed before it: a fold that commits between two of them
+    would be counted twice or not at all. The mark moves with every fold, so one that has not moved proves the rest.
+    """
+    mark = _MARK.value(conn) or 0
+    while True:
+        rows = read()
+        changes = _since(conn, mark)
+        after = _MARK.value(conn) or 0
+        if after == mark:
+            return rows, changes
+        mark = after
 
 
 _OWN = Prepared(
