@@ -16,9 +16,9 @@ import re
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -29,17 +29,39 @@ from storage import evidence, migrate, recount
 from storage.base import Connection, Refused
 from storage.blobs import Store
 from storage.engine import reading, writing
-from storage.moving import Fingerprint, Row, Shape, Tell, is_empty, read_rows, reset_sequences, shapes, write_rows
+from storage.moving import (
+    KINDS,
+    Fingerprint,
+    Row,
+    Shape,
+    Tell,
+    is_empty,
+    numbers,
+    read_rows,
+    reset_sequences,
+    shapes,
+    write_rows,
+)
 
 FORMAT = 1
 ROWS = 5000  # rows of one member: some megabytes in memory at most
 MANIFEST, SEAL = "manifest.json", "manifest.sha256"
 CHUNK = 2**20
-LARGEST_MANIFEST = 64 * 2**20
 _EVIDENCE = re.compile(r"evidence/([0-9a-f]{2})/([0-9a-f]{62})")
 _ROWS = re.compile(r"database/([a-z_]{1,60})-([0-9]{1,9})\.jsonl\.gz")
 _KEY_FILE = re.compile(r"keys/([A-Za-z0-9]{1,16}-[1-9][0-9]{0,5}\.key)")
-_DAMAGE = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, KeyError, TypeError)
+_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")  # of a table or a column
+# Nothing that this program ever wrote is larger or more: an archive that says so was made by somebody else. Bytes.
+_LARGEST = (
+    (_EVIDENCE, 64 * 2**20),
+    (_ROWS, 128 * 2**20),
+    (_KEY_FILE, 4096),
+    (re.compile(re.escape(MANIFEST)), 64 * 2**20),
+    (re.compile(re.escape(SEAL)), 64),
+)
+LARGEST_ROWS = 512 * 2**20  # bytes of one member's rows, unpacked
+MOST_MEMBERS = 200_000  # beside pictures, whose names are not kept: a thousand million rows
+_DAMAGE = (tarfile.TarError, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +143,7 @@ def _write(engine: Engine, store: Store, keys: Path, out: IO[bytes], version: st
             for n, shape in enumerate(carried):
                 tell("database", n, len(carried))
                 tables.append(_write_table(conn, shape, add))
+            given = numbers(conn, carried)
             wanted = evidence.all_references(conn)
         tell("database", len(carried), len(carried))
         absent, digest, held = [], hashlib.sha256(), 0
@@ -152,6 +175,7 @@ def _write(engine: Engine, store: Store, keys: Path, out: IO[bytes], version: st
             "made_at": now.isoformat(),
             "database": engine.dialect.name,
             "tables": [asdict(each) for each in tables],
+            "numbers": given,
             "evidence": {"count": held, "digest": digest.hexdigest()},
             "gone": sorted(set(absent) - set(lost)),
             "keys": len(files),
@@ -187,6 +211,7 @@ class Manifest:
     pictures: int
     keys: int
     gone: frozenset[str] = frozenset()  # keys that its rows name and whose pictures were deleted while it was made
+    numbers: Mapping[str, int] = field(default_factory=dict)  # the last that each table gave (:func:`moving.numbers`)
 
 
 @contextmanager
@@ -201,37 +226,31 @@ def verify(file: Path, tell: Tell) -> Manifest:
     """Read the whole archive and hold it against its manifest. Raises ``Refused``: ``archive_damaged(file)``,
     ``archive_newer(file)``."""
     size = file.stat().st_size
-    with _damaged(file), file.open("rb") as source, tarfile.open(fileobj=source, mode="r:") as tar:
+    with _damaged(file), file.open("rb") as source:
         members: dict[str, str] = {}
         digest, pictures = hashlib.sha256(), 0
         sealed = seal = b""
-        for info in _each(tar):
-            tell("verify", info.offset, size)
-            if not info.isreg() or info.name in members or seal:
-                raise ValueError(info.name)
-            found = hashlib.sha256()
-            stream = tar.extractfile(info)
-            assert stream is not None
-            kept = []
-            while data := stream.read(CHUNK):
+        for name, parts in _members(source):
+            tell("verify", source.tell(), size)
+            if name in members or seal or len(members) >= MOST_MEMBERS:
+                raise ValueError(name)
+            found, kept = hashlib.sha256(), []
+            for data in parts:
                 found.update(data)
-                if info.name in (MANIFEST, SEAL) and info.size <= LARGEST_MANIFEST:
+                if name in (MANIFEST, SEAL):
                     kept.append(data)
-            if picture := _EVIDENCE.fullmatch(info.name):
+            if picture := _EVIDENCE.fullmatch(name):
                 key = picture.group(1) + picture.group(2)
                 if found.hexdigest() != key:
-                    raise ValueError(info.name)
+                    raise ValueError(name)
                 digest.update(key.encode())
                 pictures += 1
-                continue
-            if info.name == MANIFEST:
+            elif name == MANIFEST:
                 sealed = b"".join(kept)
-            elif info.name == SEAL:
+            elif name == SEAL:
                 seal = b"".join(kept)
-            elif _ROWS.fullmatch(info.name) or _KEY_FILE.fullmatch(info.name):
-                members[info.name] = found.hexdigest()
             else:
-                raise ValueError(info.name)
+                members[name] = found.hexdigest()
         if hashlib.sha256(sealed).hexdigest().encode() != seal:
             raise ValueError(SEAL)
         told = json.loads(sealed)
@@ -248,17 +267,31 @@ def verify(file: Path, tell: Tell) -> Manifest:
             pictures,
             told["keys"],
             frozenset(told.get("gone", ())),
+            {str(name): _number(last) for name, last in told.get("numbers", {}).items()},
         )
 
 
+def _number(told: object) -> int:
+    if not isinstance(told, int) or not 0 <= told < 2**62:
+        raise ValueError("number")
+    return told
+
+
 def _shape(told: dict[str, Any]) -> Shape:
-    return Shape(
+    """A shape as the manifest tells it. Its names become part of statements: nothing but plain ones is one."""
+    shape = Shape(
         told["name"],
         tuple(told["columns"]),
         tuple(told["kinds"]),
         tuple(told["key"]),
         tuple((column, named) for column, named in told["own"]),
     )
+    if len(shape.columns) != len(shape.kinds) or not {*shape.kinds} <= KINDS or not {*shape.key} <= {*shape.columns}:
+        raise ValueError("shape")
+    names = (shape.name, *shape.columns, *shape.key, *(each for pair in shape.own for each in pair))
+    if not all(_NAME.fullmatch(each) for each in names):
+        raise ValueError("name")
+    return shape
 
 
 # ------------------------------------------------------------------------------------------ bringing it back
@@ -294,6 +327,8 @@ def restore(engine: Engine, store: Store, keys: Path, file: Path, manifest: Mani
             each.unlink(missing_ok=True)
         raise
     migrate.upgrade(engine)
+    with writing(engine) as conn:  # once more: SQLite alters a table by copying it, and forgets its last number
+        reset_sequences(conn, shapes(), manifest.numbers)
     with reading(engine) as conn:
         differences = len(recount.check(conn))
         missing = len(set(evidence.all_references(conn)) - set(put) - manifest.gone)
@@ -312,8 +347,8 @@ def _load(
     tell: Tell,
 ) -> None:
     size = file.stat().st_size
-    with file.open("rb") as source, tarfile.open(fileobj=source, mode="r:") as tar:
-        members = _members(tar)
+    with file.open("rb") as source:
+        members = ((name, b"".join(parts)) for name, parts in _members(source))
         ahead = next(members, None)
         for table in manifest.tables:
 
@@ -321,14 +356,15 @@ def _load(
                 nonlocal ahead
                 while ahead is not None and (found := _ROWS.fullmatch(ahead[0])) and found.group(1) == name:
                     tell("database", source.tell(), size)
-                    yield [json.loads(line) for line in gzip.decompress(ahead[1]).decode().splitlines()]
+                    yield _rows(ahead[1])
                     ahead = next(members, None)
 
             mark = Fingerprint()
-            write_rows(conn, table.shape, mark.through(rows()))
+            with _damaged(file):
+                write_rows(conn, table.shape, mark.through(rows()))
             if (mark.rows, mark.hash) != (table.rows, table.hash):
                 raise Refused("archive_damaged", file=file)
-        reset_sequences(conn, [table.shape for table in manifest.tables])
+        reset_sequences(conn, [table.shape for table in manifest.tables], manifest.numbers)
         while ahead is not None:
             name, data = ahead
             tell("evidence", source.tell(), size)
@@ -344,14 +380,38 @@ def _load(
         tell("evidence", size, size)
 
 
-def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
-    for info in _each(tar):
-        stream = tar.extractfile(info)
-        assert stream is not None
-        yield info.name, stream.read()
+def _rows(packed: bytes) -> list[Row]:
+    """The rows of a member. Raises what :func:`_damaged` takes for damage: also for more than :data:`LARGEST_ROWS`."""
+    unpacker = zlib.decompressobj(wbits=31)  # gzip
+    data = unpacker.decompress(packed, LARGEST_ROWS)
+    if not unpacker.eof:
+        raise ValueError("rows")
+    return [json.loads(line) for line in data.decode().split("\n")[:-1]]
 
 
-def _each(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    while (info := tar.next()) is not None:
-        yield info
-        tar.members.clear()  # type: ignore[attr-defined]  # it would remember every picture
+def _members(source: IO[bytes]) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Every member of the archive: its name and its bytes, in parts, to be read before the next.
+
+    Not ``tarfile``'s own reading: it takes what a header says of the next one (long names, PAX records, sparse files)
+    into memory as large as it claims to be. This program writes plain files only, so anything else is damage; so are
+    another name, and a size that :data:`_LARGEST` does not allow. Raises ``ValueError``, ``tarfile.TarError``.
+    """
+    while True:
+        head = source.read(tarfile.BLOCKSIZE)
+        if not head.strip(b"\0"):
+            return  # the end: two blocks of nothing
+        info = tarfile.TarInfo.frombuf(head, "utf-8", "strict")
+        largest = next((most for names, most in _LARGEST if names.fullmatch(info.name)), -1)
+        if info.type != tarfile.REGTYPE or not 0 <= info.size <= largest:
+            raise ValueError(info.name)
+        yield info.name, _parts(source, info.size)
+        source.seek(-info.size % tarfile.BLOCKSIZE, os.SEEK_CUR)
+
+
+def _parts(source: IO[bytes], size: int) -> Iterator[bytes]:
+    while size:
+        data = source.read(min(size, CHUNK))
+        if not data:
+            raise EOFError
+        size -= len(data)
+        yield data

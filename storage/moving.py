@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -41,6 +41,7 @@ _TYPES: dict[str, sa.types.TypeEngine[Any]] = {
     "bytes": sa.LargeBinary(),
     "json": sa.JSON(),
 }
+KINDS = frozenset(_TYPES)  # of columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,18 +203,58 @@ def is_empty(engine: Engine) -> bool:
     return True
 
 
-def reset_sequences(conn: Connection, carried: list[Shape]) -> None:
-    """PostgreSQL numbers new rows from its own sequences: set each behind the rows that came with their numbers."""
-    if conn.dialect.name != "postgresql":
-        return
+def numbers(conn: Connection, carried: list[Shape]) -> dict[str, int]:
+    """The highest number that each table has ever given, where the database remembers: its row may be gone by now, and
+    the number is not to be given again (a page knows by it which lines it has)."""
+    if conn.dialect.name == "sqlite":
+        return {name: last for name, last in _given(conn).items() if any(shape.name == name for shape in carried)}
+    found = {}
+    for shape in _numbered(carried):
+        query = sa.text("select pg_sequence_last_value(cast(pg_get_serial_sequence(:name, :key) as regclass))")
+        last = conn.execute(query, {"name": shape.name, "key": shape.key[0]}).scalar()
+        if last is not None:
+            found[shape.name] = int(last)
+    return found
+
+
+def _numbered(carried: list[Shape]) -> Iterator[Shape]:
     for shape in carried:
-        if len(shape.key) != 1 or shape.kinds[shape.columns.index(shape.key[0])] != "whole":
-            continue
-        table, column = shape.name, shape.key[0]
-        conn.exec_driver_sql(
-            f"select setval(pg_get_serial_sequence('{table}', '{column}'), found.top)"
-            f" from (select max({column}) as top from {table}) as found where found.top > 0"
-        )
+        if len(shape.key) == 1 and shape.kinds[shape.columns.index(shape.key[0])] == "whole":
+            yield shape
+
+
+_SEQUENCE = sa.table("sqlite_sequence", sa.column("name"), sa.column("seq"))
+
+
+def _given(conn: Connection) -> dict[str, int]:
+    """SQLite: of the tables that never give a number twice (AUTOINCREMENT) the last one given."""
+    if not conn.exec_driver_sql("select 1 from sqlite_master where name = 'sqlite_sequence'").first():
+        return {}
+    return {row.name: int(row.seq) for row in conn.execute(sa.select(_SEQUENCE.c.name, _SEQUENCE.c.seq))}
+
+
+def reset_sequences(conn: Connection, carried: list[Shape], given: Mapping[str, int]) -> None:
+    """Rows came with their numbers: the next number of each table comes behind them, and behind those that *given*
+    (:func:`numbers`) says were given where the rows came from."""
+    if conn.dialect.name == "sqlite":
+        there = _given(conn)
+        for shape in _numbered(carried):
+            create = sa.text("select sql from sqlite_master where type = 'table' and name = :name")
+            if shape.name not in given or "AUTOINCREMENT" not in (
+                conn.execute(create, {"name": shape.name}).scalar() or ""
+            ):
+                continue
+            last = max(given[shape.name], there.get(shape.name, 0))
+            conn.execute(sa.delete(_SEQUENCE).where(_SEQUENCE.c.name == shape.name))
+            conn.execute(sa.insert(_SEQUENCE).values(name=shape.name, seq=last))
+        return
+    for shape in _numbered(carried):
+        table = shape.table()
+        top = conn.execute(sa.select(sa.func.max(table.c[shape.key[0]]))).scalar() or 0
+        last = max(top, given.get(shape.name, 0))
+        if last > 0:
+            setval = sa.text("select setval(cast(pg_get_serial_sequence(:name, :key) as regclass), :last)")
+            conn.execute(setval, {"name": shape.name, "key": shape.key[0], "last": last})
 
 
 # ------------------------------------------------------------------------------------------ the whole database
@@ -256,7 +297,7 @@ def move(source_url: str, target: Engine, tell: Tell) -> list[Moved]:
                 if (sent.rows, sent.hash) != (found.rows, found.hash):
                     raise Refused("move_differs", table=shape.name)
                 moved.append(Moved(shape.name, found.rows, found.hash))
-            reset_sequences(there, carried)
+            reset_sequences(there, carried, numbers(here, carried))
     tell("", len(carried), len(carried))
     return moved
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import io
 import json
 import random
 import shutil
 import tarfile
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +19,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from storage import backup, evidence, migrate, moving, people, recount, units
+from storage import backup, conversations, evidence, migrate, moving, people, recount, units
 from storage.base import Refused
 from storage.blobs import BlobFolder, StoreFull
 from storage.engine import Engine, open_engine, reading, writing
@@ -158,6 +162,103 @@ def test_an_archive_that_holds_more_than_it_says_or_other_things_is_refused(arch
             tar.addfile(info)
         with pytest.raises(Refused, match="archive_damaged"):
             backup.verify(other, nothing)
+
+
+def sealed_anew(archive: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+    """The archive with another manifest, and a seal that fits it."""
+    other = archive.with_name("other.tar")
+    with tarfile.open(other, "w") as tar, tarfile.open(archive) as sound:
+        for info in sound:
+            stream = sound.extractfile(info)
+            assert stream is not None
+            data = stream.read()
+            if info.name == "manifest.json":
+                told = json.loads(data)
+                change(told)
+                data = manifest = json.dumps(told).encode()
+            if info.name == "manifest.sha256":
+                data = hashlib.sha256(manifest).hexdigest().encode()
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return other
+
+
+def entry(name: str, size: int = 0, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.size, info.type = size, kind
+    return info
+
+
+def test_an_archive_cannot_fill_the_memory(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a header claims is held against what this program writes, before anything of that size is read."""
+    rows = backup.ROWS
+    huge = 2**30
+    for info in (
+        entry("manifest.json", huge),
+        entry("manifest.sha256", huge),
+        entry("keys/VN-9.key", 5000),
+        entry(f"database/people-{rows}.jsonl.gz", huge),
+        entry("evidence/ab/" + "c" * 62, huge),
+        entry("keys/VN-9.key", huge, tarfile.XHDTYPE),  # records that tarfile would take into memory
+        entry("keys/VN-9.key", huge, tarfile.GNUTYPE_LONGNAME),
+        entry("keys/VN-9.key", 32, tarfile.GNUTYPE_SPARSE),
+        entry("keys/VN-9.key", 0, tarfile.DIRTYPE),
+    ):
+        hostile = archive.with_name("other.tar")
+        hostile.write_bytes(info.tobuf(tarfile.GNU_FORMAT) + archive.read_bytes())
+        tracemalloc.start()
+        with pytest.raises(Refused, match="archive_damaged"):
+            backup.verify(hostile, nothing)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 8 * 2**20, info.name
+    monkeypatch.setattr(backup, "MOST_MEMBERS", 10)
+    with pytest.raises(Refused, match="archive_damaged"):
+        backup.verify(archive, nothing)
+
+
+def test_rows_that_unpack_to_more_than_anybody_wrote_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backup, "LARGEST_ROWS", 2**20)
+    bomb = gzip.compress(b"[1]\n" * 2**20)
+    assert len(bomb) < 10_000
+    with pytest.raises(ValueError, match="rows"):
+        backup._rows(bomb)
+    assert backup._rows(gzip.compress(b"[1]\n" * 3)) == [[1]] * 3
+    assert backup._rows(gzip.compress('["a\u2028b"]\n'.encode())) == [["a\u2028b"]], "a line of ours ends with one sign"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda told: told["tables"][0]["shape"].update(name="units; drop table people"),
+        lambda told: told["tables"][0]["shape"]["columns"].__setitem__(0, 'id" from people; --'),
+        lambda told: told["tables"][0]["shape"].update(key=["x' || y"]),
+        lambda told: told["tables"][0]["shape"]["kinds"].pop(),
+        lambda told: told["tables"][0]["shape"]["kinds"].__setitem__(0, "code"),
+        lambda told: told["numbers"].update(messages=2**70),
+        lambda told: told.update(tables=None),
+    ],
+)
+def test_a_manifest_that_fits_its_seal_and_nothing_else_is_refused(
+    archive: Path, change: Callable[[dict[str, Any]], None]
+) -> None:
+    assert backup.verify(sealed_anew(archive, lambda told: None), nothing).pictures == 4
+    with pytest.raises(Refused, match="archive_damaged"):
+        backup.verify(sealed_anew(archive, change), nothing)
+
+
+def test_a_line_of_the_history_is_numbered_on_after_a_restore(lived: World, folder: Path, store: BlobFolder) -> None:
+    with lived.write() as conn:
+        contact = people.meet(conn, "web", "a", NOW)
+        lines = [conversations.keep_message(conn, contact, "in", "{}", NOW) for _n in range(3)]
+        conversations.erase_history(conn, contact)
+    backup.make(lived.engine, store, folder / "var/keys", folder / "out.tar", "0", NOW, nothing)
+    manifest = backup.verify(folder / "out.tar", nothing)
+    engine = open_engine(f"sqlite:///{folder}/new.sqlite")
+    backup.restore(engine, BlobFolder(folder / "b"), folder / "k", folder / "out.tar", manifest, nothing)
+    with writing(engine) as conn:
+        assert conversations.keep_message(conn, contact, "in", "{}", NOW) == lines[-1] + 1
+    engine.dispose()
 
 
 def test_a_place_that_is_not_empty_is_refused(

@@ -12,14 +12,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from storage import migrate, moving, recount
+from storage import conversations, migrate, moving, recount
+from storage import people as people_module
 from storage.base import Connection, Refused
 from storage.engine import Engine, open_engine, reading, writing
 from storage.moving import Fingerprint, Shape, move, read_rows, shapes, write_rows
 from storage.people import people
 from storage.tables import metadata
 from storage.units import Unit, table_of
-from tests.storage.test_lifecycle import COMMUNE, officer, submitted
+from tests.storage.test_lifecycle import COMMUNE, NOW, officer, submitted
 
 pytestmark = pytest.mark.postgres
 
@@ -93,6 +94,21 @@ def test_a_database_moves_whole_and_goes_on_numbering(ways: tuple[str, str]) -> 
             assert recount.check(conn) == []
     with opened(here) as engine:
         assert content(engine) == before
+
+
+def test_a_number_given_before_the_move_is_not_given_again(ways: tuple[str, str]) -> None:
+    here, there = ways
+    with opened(here) as engine:
+        settled(engine)
+        with writing(engine) as conn:
+            contact = people_module.meet(conn, "web", "a", NOW)
+            lines = [conversations.keep_message(conn, contact, "in", "{}", NOW) for _n in range(3)]
+            conversations.erase_history(conn, contact)
+    with opened(there) as engine:
+        move(here, engine, nothing)
+        with writing(engine) as conn:
+            assert conversations.keep_message(conn, contact, "in", "{}", NOW) == lines[-1] + 1
+            assert people_module.meet(conn, "web", "b", NOW) == contact + 1
 
 
 def test_a_target_that_is_not_empty_is_refused(ways: tuple[str, str]) -> None:
