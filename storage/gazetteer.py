@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-__all__ = ["Entry", "Gazetteer", "Hit", "build", "core", "entry", "fold", "heads", "look_up", "words"]
+__all__ = ["Entry", "Gazetteer", "Hit", "build", "core", "entry", "fold", "heads", "look_up", "spelling", "words"]
 
 # How each kind is written before a name, folded; the first is the full word.
 KIND_WORDS: Final[dict[str, tuple[str, ...]]] = {
@@ -66,6 +66,12 @@ def _accented(word: str) -> str:
     apart = unicodedata.normalize("NFD", word)
     tones = "".join(char for char in apart if char in _TONES)
     return unicodedata.normalize("NFC", "".join(char for char in apart if char not in _TONES)) + tones
+
+
+def spelling(text: str) -> str:
+    """The key of a name that must be the same with its accents: case, blanks, punctuation and the place of the tone
+    (``Hòa``, ``Hoà``) do not matter; ``Lan`` and ``Lân`` are two."""
+    return " ".join(map(_accented, words(text)))
 
 
 def core(name: str, kind: str) -> str:

@@ -59,8 +59,24 @@ class Identity(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcTime)
 
 
+class ImportedIdentity(SQLModel, table=True):
+    """The id number of somebody in an imported list, kept in the same way; one number stands for one of them."""
+
+    __tablename__ = "imported_identities"
+    __table_args__ = (
+        sa.UniqueConstraint("key_id", "hmac"),
+        sa.CheckConstraint("length(hmac) = 64", name="hmac"),
+        sa.CheckConstraint("length(last4) = 4", name="last4"),
+    )
+    imported_id: int = Field(primary_key=True, foreign_key="imported_people.id", sa_type=BigId)
+    key_id: str = Field(foreign_key="identity_keys.id", max_length=32)
+    hmac: str = Field(max_length=64)
+    last4: str = Field(max_length=4)
+
+
 identity_keys = table_of(IdentityKey)
 identities = table_of(Identity)
+imported_identities = table_of(ImportedIdentity)
 
 
 # ------------------------------------------------------------------------------------------ keys
@@ -119,6 +135,7 @@ _REGISTER = Prepared(
 )
 _FORGET_KEYS = Prepared(sa.delete(identity_keys))
 _ANY = Prepared(sa.select(identities.c.person_id).limit(1))
+_ANY_IMPORTED = Prepared(sa.select(imported_identities.c.imported_id).limit(1))
 
 
 def known_keys(conn: Connection) -> list[KnownKey]:
@@ -138,7 +155,7 @@ def forget_keys(conn: Connection) -> None:
 
 def any_kept(conn: Connection) -> bool:
     """Has anybody's number been kept?"""
-    return _ANY.first(conn) is not None
+    return _ANY.first(conn) is not None or _ANY_IMPORTED.first(conn) is not None
 
 
 def usable(conn: Connection, ring: KeyRing) -> KeyRing:
@@ -288,20 +305,106 @@ def doubled(conn: Connection, person_id: int) -> bool:
     return _DOUBLED.first(conn, person=person_id) is not None
 
 
+# ------------------------------------------------------------------------------------------ imported lists
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """A number as it may be found or kept: ``all`` of (outermost key, HMAC), the last being under the key in use."""
+
+    all: tuple[tuple[str, str], ...] = field(repr=False)
+    last4: str
+
+    @property
+    def current(self) -> tuple[str, str]:
+        """What is kept of a number that nobody has stated yet."""
+        return self.all[-1]
+
+
+def traces(ring: KeyRing, number: str) -> Traces:
+    """Every trace of a number (12 plain digits) under these keys (:func:`usable`). Raises
+    ``Refused("identity_key_missing")`` when there is none."""
+    ring.current  # noqa: B018 - refuses where there is no key
+    return Traces(tuple(_chains(ring, number)), number[-4:])
+
+
+_IMPORTED_BY_HMAC = Prepared(
+    sa.select(imported_identities.c.imported_id).where(
+        imported_identities.c.key_id == sa.bindparam("key"), imported_identities.c.hmac == sa.bindparam("mac")
+    )
+)
+_INSERT_IMPORTED = Prepared(
+    sa.insert(imported_identities).values(
+        imported_id=sa.bindparam("imported"),
+        key_id=sa.bindparam("key"),
+        hmac=sa.bindparam("mac"),
+        last4=sa.bindparam("last"),
+    )
+)
+_REMOVE_IMPORTED = Prepared(
+    sa.delete(imported_identities).where(imported_identities.c.imported_id == sa.bindparam("imported"))
+)
+# Both kept under the same chain of keys. A number stated after a rotation and one from before it cannot be compared
+# without the number itself.
+_SAME_NUMBER = Prepared(
+    sa.select(imported_identities.c.imported_id)
+    .join(
+        identities,
+        sa.and_(identities.c.key_id == imported_identities.c.key_id, identities.c.hmac == imported_identities.c.hmac),
+    )
+    .where(identities.c.person_id == sa.bindparam("person"))
+)
+
+
+def imported_with(conn: Connection, number: Traces) -> int | None:
+    """Who of the imported lists bears this number."""
+    for key, mac in number.all:
+        found: int | None = _IMPORTED_BY_HMAC.value(conn, key=key, mac=mac)
+        if found is not None:
+            return found
+    return None
+
+
+def keep_imported(conn: Connection, imported_id: int, number: Traces) -> None:
+    """Keep a number that nobody of the imported lists bears yet."""
+    key, mac = number.current
+    _INSERT_IMPORTED.run(conn, imported=imported_id, key=key, mac=mac, last=number.last4)
+
+
+def remove_imported(conn: Connection, imported_id: int) -> None:
+    """Forget the number of somebody in an imported list."""
+    _REMOVE_IMPORTED.run(conn, imported=imported_id)
+
+
+def imported_as(conn: Connection, person_id: int) -> int | None:
+    """Who of the imported lists bears the number that this person stated."""
+    found: int | None = _SAME_NUMBER.value(conn, person=person_id)
+    return found
+
+
 # ------------------------------------------------------------------------------------------ rotation
 
-_TO_WRAP = Prepared(
-    sa.select(identities.c.person_id, identities.c.key_id, identities.c.hmac)
-    .where(identities.c.key_id != sa.bindparam("current"))
-    .order_by(identities.c.person_id)
-    .limit(sa.bindparam("most"))
-    .with_for_update()
-)
-_WRAP = Prepared(
-    sa.update(identities)
-    .where(identities.c.person_id == sa.bindparam("person"))
-    .values(key_id=sa.bindparam("key"), hmac=sa.bindparam("mac"))
-)
+
+def _to_wrap(table: sa.Table, whose: str) -> tuple[Prepared, Prepared]:
+    """Those that are not yet under the key in use, and bringing one there."""
+    one = table.c[whose]
+    return (
+        Prepared(
+            sa.select(one.label("whose"), table.c.key_id, table.c.hmac)
+            .where(table.c.key_id != sa.bindparam("current"))
+            .order_by(one)
+            .limit(sa.bindparam("most"))
+            .with_for_update()
+        ),
+        Prepared(
+            sa.update(table)
+            .where(one == sa.bindparam("this_one"))
+            .values(key_id=sa.bindparam("key"), hmac=sa.bindparam("mac"))
+        ),
+    )
+
+
+_WRAPPING = (_to_wrap(identities, "person_id"), _to_wrap(imported_identities, "imported_id"))
 
 
 def wrap(conn: Connection, ring: KeyRing, most: int = WRAPPED_AT_ONCE) -> int:
@@ -309,10 +412,12 @@ def wrap(conn: Connection, ring: KeyRing, most: int = WRAPPED_AT_ONCE) -> int:
     transaction, and in between numbers are compared as ever. Raises ``Refused("identity_key_missing")``."""
     ring = usable(conn, ring)
     order = {key.id: n for n, key in enumerate(ring.keys)}
-    rows = _TO_WRAP.all(conn, current=ring.current.id, most=most)
-    for row in rows:
-        mac = bytes.fromhex(row.hmac)
-        for key in ring.keys[order[row.key_id] + 1 :]:
-            mac = _wrapped(key, mac)
-        _WRAP.run(conn, person=row.person_id, key=ring.current.id, mac=mac.hex())
-    return len(rows)
+    wrapped = 0
+    for found, change in _WRAPPING:
+        for row in found.all(conn, current=ring.current.id, most=most - wrapped):
+            mac = bytes.fromhex(row.hmac)
+            for key in ring.keys[order[row.key_id] + 1 :]:
+                mac = _wrapped(key, mac)
+            change.run(conn, this_one=row.whose, key=ring.current.id, mac=mac.hex())
+            wrapped += 1
+    return wrapped

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 
 import sqlalchemy as sa
 
-from storage import assessments, audit, erasure, evidence, privacy, removed, seasons
+from storage import assessments, audit, erasure, evidence, imports, privacy, removed, seasons
 from storage.albums import albums
 from storage.assessments import answer_history, answers
 from storage.base import Connection, Refused, table_of
@@ -73,6 +73,12 @@ def _people(conn: Connection, keep: Keep, now: datetime, low: int, high: int) ->
         people.c.id > low, people.c.id <= high, people.c.joined_at < end, ~newer
     )
     return [Found(*row) for row in conn.execute(query.order_by(people.c.id))]
+
+
+def _imported(conn: Connection, keep: Keep, now: datetime, low: int, high: int) -> list[Found]:
+    """Those of imported lists who never joined."""
+    end = datetime(seasons.today(now).year - keep.person_years, 1, 1, tzinfo=seasons.ZONE)
+    return [Found(*each) for each in imports.unclaimed_before(conn, end, low, high)]
 
 
 def _drafts(conn: Connection, keep: Keep, now: datetime, low: int, high: int) -> list[Found]:
@@ -158,6 +164,10 @@ def _erase(conn: Connection, found: Found, now: datetime) -> None:
         erasure.erase_person(conn, person, ACTOR, now)
 
 
+def _forget_imported(conn: Connection, found: Found, now: datetime) -> None:
+    imports.forget(conn, found.id, ACTOR, now)
+
+
 def _empty_form(conn: Connection, found: Found, now: datetime) -> None:
     """What was said goes; that the citizen registered stays, and so do the season's counts."""
     row = assessments.locked(conn, found.id)
@@ -187,6 +197,7 @@ Taking = Callable[[Connection, Found, datetime], None]
 # kind -> what is due in a range of row ids, how one is taken away, at most how many in a piece, in which table
 _BY_ID: dict[str, tuple[Finding, Taking, int, sa.Table]] = {
     "people": (_people, _erase, PEOPLE, people),
+    "imported": (_imported, _forget_imported, FORMS, imports.imported_people),
     "drafts": (_drafts, _empty_form, FORMS, forms),
     "evidence": (_evidence, _drop_pictures, FORMS, forms),
 }

@@ -1,0 +1,183 @@
+"""Titles (danh hiệu "Công dân học tập") that people hold, year by year, with the decision that gave each.
+
+A title belongs to a person who has joined, or to one who stands in an imported list only (:mod:`storage.imports`).
+What was imported is counted as ``recognised`` (được công nhận), a status of its own, through the ledger with
+``why="import"``: a past year has neither registered nor not met, so nothing here may move a pass rate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from storage import counters
+from storage.base import BigId, Connection, Prepared, UtcTime, table_of
+
+RECOGNISED = "recognised"  # the status that an imported title is counted under
+FIRST_YEAR = 2020  # of the pilot
+
+
+class Title(SQLModel, table=True):
+    """A title of a year: whose, the unit then (``unit_id``, an old one too), the decision (quyết định) that gave it.
+
+    ``counted_id``: the unit of today that counts it. Exactly one of ``person_id`` and ``imported_id`` is set.
+    """
+
+    __tablename__ = "titles"
+    __table_args__ = (
+        sa.UniqueConstraint("person_id", "year"),
+        sa.UniqueConstraint("imported_id", "year"),
+        sa.CheckConstraint("(person_id is null) <> (imported_id is null)", name="holder"),
+        sa.CheckConstraint("year between 2020 and 2100", name="year"),
+        sa.CheckConstraint("source in ('import', 'decision')", name="source"),
+        sa.CheckConstraint("(source = 'import') = (run_id is not null)", name="run"),
+    )
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    person_id: int | None = Field(default=None, foreign_key="people.id", sa_type=BigId)
+    imported_id: int | None = Field(default=None, foreign_key="imported_people.id", sa_type=BigId)
+    year: int
+    unit_id: int = Field(foreign_key="units.id")
+    counted_id: int = Field(foreign_key="units.id")
+    subject_group: str = Field(max_length=32)
+    decision_number: str | None = Field(default=None, max_length=64)
+    decision_date: date | None = None
+    source: str = Field(max_length=8)
+    run_id: int | None = Field(default=None, foreign_key="import_runs.id", index=True, sa_type=BigId)
+    made_at: datetime = Field(sa_type=UtcTime)
+
+
+titles = table_of(Title)
+
+
+@dataclass(frozen=True, slots=True)
+class TitleRow:
+    """A title as read."""
+
+    id: int
+    person_id: int | None
+    imported_id: int | None
+    year: int
+    unit_id: int
+    counted_id: int
+    subject_group: str
+    decision_number: str | None
+    decision_date: date | None
+    source: str
+    run_id: int | None
+
+
+_COLUMNS = tuple(titles.c[name] for name in TitleRow.__slots__)
+_OF_PERSON = Prepared(sa.select(*_COLUMNS).where(titles.c.person_id == sa.bindparam("person")).order_by(titles.c.year))
+_OF_IMPORTED = Prepared(
+    sa.select(*_COLUMNS).where(titles.c.imported_id == sa.bindparam("imported")).order_by(titles.c.year)
+)
+_BY_ID = Prepared(sa.select(*_COLUMNS).where(titles.c.id == sa.bindparam("title")))
+_INSERT = Prepared(
+    sa.insert(titles)
+    .values(
+        imported_id=sa.bindparam("imported"),
+        year=sa.bindparam("of"),
+        unit_id=sa.bindparam("then"),
+        counted_id=sa.bindparam("counted"),
+        subject_group=sa.bindparam("group"),
+        decision_number=sa.bindparam("decision"),
+        decision_date=sa.bindparam("day"),
+        source="import",
+        run_id=sa.bindparam("run"),
+        made_at=sa.bindparam("now"),
+    )
+    .returning(titles.c.id)
+)
+_GIVE = Prepared(
+    sa.update(titles)
+    .where(titles.c.id == sa.bindparam("title"))
+    .values(person_id=sa.bindparam("person"), imported_id=None)
+)
+_DROP = Prepared(sa.delete(titles).where(titles.c.id == sa.bindparam("title")))
+
+
+def of_person(conn: Connection, person_id: int) -> list[TitleRow]:
+    """The titles of a person who has joined, the oldest first."""
+    return [TitleRow(*row) for row in _OF_PERSON.all(conn, person=person_id)]
+
+
+def of_imported(conn: Connection, imported_id: int) -> list[TitleRow]:
+    """The titles of somebody who stands in an imported list, the oldest first."""
+    return [TitleRow(*row) for row in _OF_IMPORTED.all(conn, imported=imported_id)]
+
+
+def by_id(conn: Connection, title_id: int) -> TitleRow | None:
+    """A title by its row id."""
+    row = _BY_ID.first(conn, title=title_id)
+    return None if row is None else TitleRow(*row)
+
+
+def add_imported(
+    conn: Connection,
+    imported_id: int,
+    *,
+    run_id: int,
+    year: int,
+    unit_id: int,
+    counted_id: int,
+    subject_group: str,
+    decision_number: str | None,
+    decision_date: date | None,
+    now: datetime,
+) -> int:
+    """A title out of an imported list, counted; its id. Once a year for whoever holds it (the schema holds that)."""
+    found: int = _INSERT.value(
+        conn, imported=imported_id, of=year, then=unit_id, counted=counted_id, group=subject_group,
+        decision=decision_number, day=decision_date, run=run_id, now=now,
+    )  # fmt: skip
+    _count(conn, found, counted_id, year, subject_group, before=None, after=RECOGNISED, why="import", now=now)
+    return found
+
+
+def give(conn: Connection, title: TitleRow, person_id: int) -> None:
+    """The title is this person's, who has joined; its count stays. They must hold none of that year."""
+    _GIVE.run(conn, title=title.id, person=person_id)
+
+
+def remove(conn: Connection, title: TitleRow, why: str, now: datetime) -> None:
+    """Take a title away, and what was imported out of the counts. *why*: ``erase``, ``import_undo``, ``double``."""
+    _DROP.run(conn, title=title.id)
+    if title.source == "import":
+        _count(
+            conn, title.id, title.counted_id, title.year, title.subject_group,
+            before=RECOGNISED, after=None, why=why, now=now,
+        )  # fmt: skip
+
+
+def _count(
+    conn: Connection,
+    title_id: int,
+    unit_id: int,
+    year: int,
+    group: str,
+    *,
+    before: str | None,
+    after: str | None,
+    why: str,
+    now: datetime,
+) -> None:
+    counters.shift(
+        conn,
+        assessment_id=-title_id,  # below zero: a title's line, never an assessment's
+        unit_id=unit_id,
+        year=year,
+        subject_group=group,
+        before=before,
+        after=after,
+        why=why,
+        now=now,
+    )
+
+
+def erase_of(conn: Connection, person_id: int, now: datetime) -> None:
+    """The person is being erased: their titles go, and out of the counts (ledger: ``erase``)."""
+    for title in of_person(conn, person_id):
+        remove(conn, title, "erase", now)
