@@ -23,17 +23,21 @@ from bot.settings import (
     TELEGRAM,
     BotSection,
     S3Section,
+    ScheduleSection,
     Settings,
     accounts,
     blob_place,
+    schedules,
     sqlite_file,
     webhook_path,
 )
 from locales import _, number
+from reports.schedules import fault
 from storage.blobs import Bucket
 
 CONFIG = "bot.toml"
 SECRETS = "bot.secrets.toml"
+SCHEDULE = "schedule"
 S3_SECRETS = ("access_key_id", "secret_access_key", "session_token")
 
 
@@ -161,9 +165,9 @@ def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
     faults = []
     for name in sorted(environ):
         section, nested, key = name.upper().removeprefix(PREFIX).lower().partition("__")
-        if not name.upper().startswith(PREFIX) or not (nested or section in SECTIONS):
+        if not name.upper().startswith(PREFIX) or not (nested or section in (*SECTIONS, SCHEDULE)):
             continue  # HOCTAP_CONFIG and the like
-        if section not in SECTIONS:
+        if section == SCHEDULE or section not in SECTIONS:  # tables have no place in a variable
             faults.append(_("settings.unknown", file=name, key=section, known=", ".join(SECTIONS)))
         elif (section, key.split("__")[0]) == (TELEGRAM, "bots"):
             if not re.fullmatch(r"bots__[a-z0-9_]+__token", key):
@@ -188,7 +192,8 @@ Files = list[tuple[str, dict[str, Any]]]  # name and content of each, the strong
 
 
 def _fault(loc: tuple[int | str, ...], kind: str, files: Files) -> str:
-    keys = tuple(str(each) for each in loc if each != "[key]")  # pydantic's word for the key of a table itself
+    # "[key]" is pydantic's word for the key of a table itself; people count tables from 1.
+    keys = tuple(str(each + 1 if isinstance(each, int) else each) for each in loc if each != "[key]")
     file, name = _source(keys, files), ".".join(keys)
     if kind == "extra_forbidden":
         return _("settings.unknown", file=file, key=name, known=", ".join(_known(keys[:-1])))
@@ -212,7 +217,9 @@ def _source(keys: Sequence[str], files: Files) -> str:
 def _known(keys: Sequence[str]) -> Sequence[str]:
     """The keys that a section has; without *keys* the sections."""
     if not keys:
-        return list(SECTIONS)
+        return [*SECTIONS, SCHEDULE]
+    if keys[0] == SCHEDULE:
+        return list(ScheduleSection.model_fields)
     if keys[:2] == ("storage", "s3"):
         return list(S3Section.model_fields)
     return list((SECTIONS[keys[0]] if len(keys) == 1 else BotSection).model_fields)
@@ -220,6 +227,9 @@ def _known(keys: Sequence[str]) -> Sequence[str]:
 
 def _expected(keys: Sequence[str]) -> str:
     section, key = keys[0], keys[-1]
+    if section == SCHEDULE:
+        named = len(keys) > 2  # schedule, which, its key
+        return _(f"settings.schedule.expected.{keys[2]}") if named else _("settings.expected.schedule")
     if len(keys) == 1:
         return _("settings.expected.section", section=section)
     if keys[:2] == ("storage", "s3"):
@@ -243,8 +253,22 @@ def _expected(keys: Sequence[str]) -> str:
     return _(f"settings.expected.{key}")
 
 
+def _wrong_schedules(settings: Settings, files: Files) -> Iterator[str]:
+    file, seen = _source((SCHEDULE,), files), set[str]()
+    for each in schedules(settings):
+        wrong = fault(each)
+        if wrong:
+            field = "cron" if wrong == "never" else wrong
+            expected = _(f"settings.schedule.expected.{wrong}")
+            yield _("settings.schedule.wrong", file=file, name=each.name, field=field, expected=expected)
+        elif each.name in seen:
+            yield _("settings.schedule.twice", file=file, name=each.name)
+        seen.add(each.name)
+
+
 def _contradictions(settings: Settings, files: Files) -> Iterator[str]:
     """What is right by itself but not together."""
+    yield from _wrong_schedules(settings, files)
     telegram, url = settings.telegram, settings.web.public_url
     place = blob_place(settings)
     if isinstance(place, Bucket) and not (place.access_key_id and place.secret_access_key):

@@ -1,8 +1,8 @@
 """States of dialogs: small frozen models, registered by name, kept as JSON in the conversation.
 
 A dialog is a module with states and three functions: ``load(turn, state) -> View`` reads, ``show(state, view) ->
-Screen`` is pure,
-``take(turn, state, view, act) -> Next`` decides and calls storage verbs. What a person sees is always ``show``.
+Screen`` is pure, ``take(turn, state, view, act) -> Next`` decides and calls storage verbs. What a person sees is always
+``show``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar, dataclass_transform
 
 from dialogs.model import Act, Capabilities, Screen
+from reports.schedules import DEFAULTS, Schedule
 from storage.base import Connection
 from storage.conversations import Chat
 from storage.evidence import Quota
@@ -34,6 +35,7 @@ class Rules:
     public_url: str = ""
     demo: bool = False
     quota: Quota = field(default_factory=Quota)
+    schedules: tuple[Schedule, ...] = DEFAULTS
     keys: Callable[[], KeyRing] | None = field(default=None, repr=False)  # of id numbers; without any none is asked for
 
 

@@ -27,6 +27,7 @@ _PLACES = {
     "report": "figures",
     "population": "figures",
     "recount": "figures",
+    "schedule": "schedule",
     "criteria": "criteria",
     "events": "events",
     "keys": "keys",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import Settings, accounts, address, blob_place, rules, webhook_path
+from bot.settings import Settings, accounts, address, blob_place, rules, schedules, webhook_path
 from bot.settings_file import SettingsError, load_settings
 from dialogs.states import Rules
 from locales import Voice, speaking
@@ -46,8 +46,11 @@ def test_every_default_is_usable_and_bot_toml_shows_them_all(elsewhere: Path) ->
     assert shipped.model_dump(exclude={"storage"}) == Settings().model_dump(exclude={"storage"})
     assert shipped.storage.blobs == PROJECT / "var/evidence"
     text = (PROJECT / "bot.toml").read_text("utf-8")
+    assert text.count("[[schedule]]") == len(Settings().schedule) + 1  # once in the words above them
     for section, part in Settings.model_fields.items():
         assert f"[{section}]" in text
+        if section == "schedule":
+            continue
         assert isinstance(part.annotation, type)
         for key in set(part.annotation.model_fields) - {"token", "bots", "s3"}:  # type: ignore[attr-defined]
             assert f"\n{key} = " in text, key
@@ -345,3 +348,51 @@ def test_a_wrong_variable_of_telegram_is_one_line(
     (found,) = faults("")
     assert found.startswith(f"HOCTAP_TELEGRAM__{variable}: {line}")
     assert "s3cret" not in found
+
+
+MINE = '[[schedule]]\nname = "mine"\ncron = "0 8 * * TUE"\n'
+
+
+def test_schedules_in_the_file_take_the_place_of_the_defaults() -> None:
+    Path("bot.toml").write_text(MINE, encoding="utf-8")
+    (found,) = schedules(load_settings())
+    assert (found.name, found.cron, found.content, found.roles, found.level) == (
+        "mine", "0 8 * * TUE", "summary", ("supervisor",), "any",
+    )  # fmt: skip
+    assert rules(load_settings()).schedules == (found,)
+    Path("bot.toml").write_text("schedule = []", encoding="utf-8")
+    assert schedules(load_settings()) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (MINE.replace("0 8 * * TUE", "0 8 * *"), "bot.toml: [[schedule]] mine: cron: expected the five fields"),
+        (MINE.replace("0 8 * * TUE", "0 8 5 * MON#5"), ""),
+        (MINE + 'zone = "Asia/Hanoi"', "bot.toml: [[schedule]] mine: zone: expected the name of a time zone"),
+        (MINE + 'level = "huyen"', "bot.toml: [[schedule]] mine: level: expected one of: centre, province"),
+        (MINE + 'roles = ["boss"]', "bot.toml: [[schedule]] mine: roles: expected a list of supervisor"),
+        (MINE + "roles = 3", "bot.toml: schedule.1.roles: expected a list of supervisor"),
+        (MINE + 'content = "poem"', "bot.toml: [[schedule]] mine: content: expected one of: summary, waiting"),
+        (MINE + 'quiet = "at night"', "bot.toml: [[schedule]] mine: quiet: expected quiet hours such as"),
+        (MINE.replace("mine", "Của tôi"), "bot.toml: [[schedule]] Của tôi: name: expected a name of small letters"),
+        (MINE + MINE, "bot.toml: [[schedule]] mine: the name is there twice"),
+        (MINE + '[[schedule]]\nname = "other"', "bot.toml: schedule.2.cron: expected the five fields"),
+        (MINE + "when = 1", "bot.toml: schedule.1.when: unknown key; expected one of: name, cron, content"),
+        ("schedule = 1", "bot.toml: schedule: expected tables [[schedule]] with name and cron"),
+        ("schedule = [1]", "bot.toml: schedule.1: expected tables [[schedule]] with name and cron"),
+    ],
+)
+def test_a_wrong_schedule_is_one_line_with_the_mend(text: str, line: str) -> None:
+    if not line:  # a fifth Monday or the fifth of a month: one of them comes
+        Path("bot.toml").write_text(text, encoding="utf-8")
+        load_settings()
+        return
+    (found,) = faults(text)
+    assert found.startswith(line), found
+
+
+def test_schedules_are_not_for_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOCTAP_SCHEDULE", "[]")
+    with pytest.raises(SettingsError, match="HOCTAP_SCHEDULE"), speaking(Voice("en")):
+        load_settings()

@@ -1,0 +1,174 @@
+"""/lichbaocao (lịch báo cáo): which summaries an officer gets by themselves, when; pause them, or choose an own time."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from dialogs.model import Act, Choice, Pressed, Screen, Typed
+from dialogs.states import Next, Turn, state
+from dialogs.text import BACK
+from dialogs.waiting import officer_of
+from locales import _
+from reports import schedules as times
+from reports.schedules import LEVELS, Schedule
+from storage import schedules
+from storage.gazetteer import fold
+from storage.officers import OfficerRow
+from storage.schedules import Wish
+
+HOURS = (6, 7, 8, 9, 11, 14, 17)  # offered; any other time is typed
+_TIME = re.compile(r"(?:luc\s+)?(\d{1,2})\s*(?:gio|[:h.g])?\s*(\d{1,2})?(?:\s*phut)?|(\d{1,2})\s*(?:gio|h|g)\s*(ruoi)")
+
+
+@state
+class Schedules:
+    """The officer's summaries."""
+
+
+@state
+class OfSchedule:
+    """One of them."""
+
+    name: str
+
+
+@state
+class Timing:
+    """At which time of day it is to come."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A schedule that the officer is among, and what they want of it."""
+
+    schedule: Schedule
+    wish: Wish
+    now: datetime
+
+
+View = tuple[Row, ...]
+
+
+def open_schedules(turn: Turn, state: object, rest: str) -> Next:
+    """/lichbaocao."""
+    return Next(Schedules())
+
+
+def mine(turn: Turn, officer: OfficerRow) -> View:
+    """The schedules for which the officer has a role."""
+    return tuple(
+        Row(each, schedules.wish(turn.conn, officer.id, each.name), turn.now)
+        for each in turn.rules.schedules
+        if any(
+            role.role in each.roles and (each.level == "any" or LEVELS[role.level] == each.level)
+            for role in officer.roles
+        )
+    )
+
+
+def load(turn: Turn, state: object) -> View:
+    """Read them; of one only that. Raises ``Refused("officer_signed_out")``."""
+    found = mine(turn, officer_of(turn))
+    if isinstance(state, Schedules):
+        return found
+    return tuple(row for row in found if row.schedule.name == state.name)  # type: ignore[attr-defined]
+
+
+def show(state: object, view: View) -> Screen:
+    """A line each, and what can be done."""
+    title = _("schedule.screen.title")
+    if not view:
+        return Screen(_("schedule.none"), (Choice(BACK, _("choice.home"), "quiet"),), title=title)
+    if isinstance(state, Schedules):
+        choices = [Choice(f"of:{row.schedule.name}", times.title(row.schedule)) for row in view]
+        text = "\n\n".join(_line(row) for row in view)
+        return Screen(text, (*choices, Choice(BACK, _("choice.home"), "quiet")), title=title)
+    (row,) = view
+    back = Choice(BACK, _("choice.back"), "quiet")
+    if isinstance(state, Timing):
+        offered = [60 * hour for hour in HOURS if not times.is_quiet(row.schedule, 60 * hour)]
+        choices = [Choice(f"at:{minute}", times.clock_in_words(minute)) for minute in offered]
+        return Screen(_("schedule.ask_time"), (*choices, back), title=times.title(row.schedule), input="text")
+    choices = [
+        Choice("resume", _("schedule.resume"), "main") if row.wish.paused else Choice("pause", _("schedule.pause"))
+    ]
+    choices.append(Choice("time", _("schedule.change_time")))
+    if row.wish.minute is not None:
+        choices.append(Choice("own_off", _("schedule.usual_time")))
+    return Screen(_when(row), (*choices, back), title=times.title(row.schedule))
+
+
+def _line(row: Row) -> str:
+    return f"{times.title(row.schedule)}\n{_when(row)}"
+
+
+def _when(row: Row) -> str:
+    if row.wish.paused:
+        return _("schedule.paused", when=times.in_words(row.schedule, row.wish.minute))
+    return _(
+        "schedule.comes",
+        when=times.in_words(row.schedule, row.wish.minute),
+        next=times.next_in_words(row.schedule, row.now, row.wish.minute),
+    )
+
+
+def take(turn: Turn, state: object, view: View, act: Act) -> Next:
+    """Choose one; pause, resume, another time of day."""
+    from dialogs.home import Home
+
+    officer = officer_of(turn)
+    match state, act:
+        case (Schedules(), Pressed(choice)) if choice.startswith("of:"):
+            return Next(OfSchedule(choice.removeprefix("of:")))
+        case (Schedules(), Pressed("back")):
+            return Next(Home())
+        case (OfSchedule(), Pressed("back")):
+            return Next(Schedules())
+        case (Timing(name), Pressed("back")):
+            return Next(OfSchedule(name))
+    if not view:
+        return Next(Home())
+    (row,) = view
+    name, wish = row.schedule.name, row.wish
+    match state, act:
+        case (OfSchedule(), Pressed("pause")):
+            return _set(turn, officer, name, replace(wish, paused=True), _("schedule.now_paused"))
+        case (OfSchedule(), Pressed("resume")):
+            return _set(turn, officer, name, replace(wish, paused=False), _("schedule.now_resumed"))
+        case (OfSchedule(), Pressed("time")):
+            return Next(Timing(name))
+        case (OfSchedule(), Pressed("own_off")):
+            return _set(turn, officer, name, replace(wish, minute=None), _("schedule.time_set"))
+        case (Timing(), Pressed(choice)) if choice.startswith("at:"):
+            return _at(turn, officer, row, int(choice.removeprefix("at:")), state)
+        case (Timing(), Typed(text)):
+            minute = minute_of(text)
+            if minute is None:
+                return Next(state, _("schedule.time_wrong"))
+            return _at(turn, officer, row, minute, state)
+    return Next(state, puzzled=True)
+
+
+def _at(turn: Turn, officer: OfficerRow, row: Row, minute: int, state: object) -> Next:
+    if times.is_quiet(row.schedule, minute):
+        return Next(state, _("schedule.time_quiet", hours=row.schedule.quiet.replace("-", "–")))
+    wanted = replace(row.wish, minute=minute, paused=False)
+    return _set(turn, officer, row.schedule.name, wanted, _("schedule.time_set"))
+
+
+def _set(turn: Turn, officer: OfficerRow, name: str, wanted: Wish, note: str) -> Next:
+    schedules.set_wish(turn.conn, officer.id, name, wanted, turn.now)
+    return Next(OfSchedule(name), note)
+
+
+def minute_of(text: str) -> int | None:
+    """Minutes after midnight of a time as people type it: ``7``, ``7h30``, ``7:30``, ``7 giờ rưỡi``; else ``None``."""
+    found = _TIME.fullmatch(fold(text))
+    if found is None:
+        return None
+    hour, minute = int(found[1] or found[3]), 30 if found[4] else int(found[2] or 0)
+    return hour * 60 + minute if hour < 24 and minute < 60 else None
