@@ -337,18 +337,12 @@ def _look(turn: Turn, state: Face) -> FaceView:
     unit = _covered(turn, places.unit_of(conn, state.unit))
     below = bool(units.children(conn, unit.id))
     text = ""
-    match state.kind:
-        case "funnel":
-            text = words.funnel_text(reckoning.funnel(conn, unit, year, now))
-        case "progress":
-            text = words.progress_text(reckoning.progress(conn, unit, year, now))
-        case "ranking":
-            text = words.ranking_text(reckoning.ranking(conn, unit, year, now, state.measure))
-        case "heatmap":
-            text = words.heatmap_text(reckoning.heatmap(conn, unit, year, now))
-        case "compare":
-            this, last = (reckoning.whole_figures(conn, unit, each, now) for each in (year, year - 1))
-            text = words.beside(this, last)
+    if state.kind in CHARTS:
+        asked = {"year": year, "kind": state.kind, "measure": state.measure}
+        text = words.face(reckoning.chart(conn, unit, asked, now))
+    elif state.kind == "compare":
+        this, last = (reckoning.whole_figures(conn, unit, each, now) for each in (year, year - 1))
+        text = words.beside(this, last)
     if text:
         text = f"{text}\n\n{_('report.as_of', moment=moment(now))}"
     return FaceView(

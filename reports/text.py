@@ -7,7 +7,7 @@ from typing import Any
 
 from locales import _, day, moment, number, percent
 from reports import measures
-from reports.model import COMMUNE, Funnel, HeatMap, Kind, Progress, Ranking, UnitFigures, Week
+from reports.model import COMMUNE, Chart, Funnel, HeatMap, Kind, Progress, Ranking, UnitFigures, Week
 from reports.runs import Compared
 
 SHOWN = 5  # of a ranking: the first and the last
@@ -113,6 +113,21 @@ def shown(kind: Kind, value: float | None) -> str:
         case "points":
             return _("report.points", n=number(value, 1))
     return number(value, 1)
+
+
+def face(what: Chart) -> str:
+    """What a chart shows, in words."""
+    match what:
+        case UnitFigures():
+            return text(what)
+        case Funnel():
+            return funnel_text(what)
+        case Progress():
+            return progress_text(what)
+        case Ranking():
+            return ranking_text(what)
+        case HeatMap():
+            return heatmap_text(what)
 
 
 def funnel_text(funnel: Funnel) -> str:

@@ -15,9 +15,13 @@ from locales import _, number
 from locales import day as shown_day
 
 if TYPE_CHECKING:
-    from reports.model import UnitFigures
+    from datetime import datetime
+
+    from reports.model import Chart
 
 app = group(_("cli.report"))
+
+KINDS = ("unit", "funnel", "progress", "ranking", "heatmap")
 
 
 @app.command("report", cls=Command, help=_("cli.report"))
@@ -33,9 +37,13 @@ def report(
     code: Annotated[
         str | None, typer.Option("--code", metavar="BC-…", help=_("cli.opt.report_code"), show_default=False)
     ] = None,
+    kind: Annotated[
+        str, typer.Option("--kind", metavar="KIND", help=_("cli.opt.report_kind", kinds=", ".join(KINDS)))
+    ] = "unit",
+    by: Annotated[str, typer.Option("--by", metavar="MEASURE", help=_("cli.opt.report_by"))] = "approved",
 ) -> None:
     """A unit's figures as text or JSON, and as pictures: the second is ``F-2.png``. With ``--code`` those kept under a
-    code, and what has changed since."""
+    code, and what has changed since; with ``--kind`` another way of looking."""
     from reports import runs
     from reports.text import as_json, text
     from storage import seasons
@@ -47,15 +55,40 @@ def report(
         return
     assert unit is not None
     moment_of = now()
+    of_year = year or seasons.today(moment_of).year
+    if kind != "unit":
+        _face(unit, {"year": of_year, "kind": kind, "measure": by}, moment_of, json, png)
+        return
     with writer() as conn:
-        of = unit_of(conn, unit)
-        found = runs.publish(conn, of, year or seasons.today(moment_of).year, moment_of, "cli", means=True)
+        found = runs.publish(conn, unit_of(conn, unit), of_year, moment_of, "cli", means=True)
     written = _draw(found, png) if png else []
     if json:
         emit(as_json(found))
         return
     typer.echo(_("cli.report.title", unit=found.name, year=found.year))
     typer.echo(text(found))
+    for file in written:
+        typer.echo(_("cli.qr.written", file=file))
+
+
+def _face(unit: str, asked: dict[str, Any], moment_of: datetime, json: bool, png: Path | None) -> None:
+    from reports import figures, measures
+    from reports.text import face
+
+    if asked["kind"] not in KINDS:
+        raise Stop(_("cli.report.kinds", kinds=", ".join(KINDS)), 2)
+    try:
+        measures.measure(asked["measure"])
+    except KeyError:
+        raise Stop(_("cli.report.measures", measures=", ".join(measures.BY_NAME)), 2) from None
+    with reader() as conn:
+        found = figures.chart(conn, unit_of(conn, unit), asked, moment_of)
+    written = _draw(found, png) if png else []
+    if json:
+        emit(asdict(found))
+        return
+    typer.echo(_("cli.report.title", unit=found.name, year=found.year))
+    typer.echo(face(found))
     for file in written:
         typer.echo(_("cli.qr.written", file=file))
 
@@ -125,12 +158,11 @@ def import_(
         raise typer.Exit(1)
 
 
-def _draw(figures: UnitFigures, file: Path) -> list[Path]:
+def _draw(figures: Chart, file: Path) -> list[Path]:
     from reports import charts
-    from reports.model import pages
 
     written = []
-    for page in range(1, pages(figures) + 1):
+    for page in range(1, charts.pages_of(figures) + 1):
         target = file if page == 1 else file.with_name(f"{file.stem}-{page}{file.suffix}")
         target.write_bytes(charts.draw(figures, page))
         written.append(target)

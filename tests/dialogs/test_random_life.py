@@ -16,7 +16,7 @@ from dialogs import answering, handing_in
 from dialogs.commands import BY_NAME
 from dialogs.model import FileRef, Opened, Pressed, Sent, Signal, Typed, Unsupported
 from dialogs.states import decode_state
-from storage import assessments, codes, conversations, events, evidence, units
+from storage import assessments, codes, conversations, counters, events, evidence, tallies, units
 from storage.recount import check
 from tests.dialogs.conftest import Worlds
 from tests.dialogs.test_arriving import answers_with_files, hands_in
@@ -131,6 +131,10 @@ def _do(world: World, chat: Chat, what: str, detail: object, code: str) -> bool:
             chat.does(Opened(codes.payload(codes.parse(code)) if payload == "code" else payload))
         case "time", int(seconds):
             world.passes(seconds=seconds)
+            with world.write() as conn:
+                counters.fold(conn)
+                tallies.fold(conn)
+                tallies.refresh(conn)
     return False
 
 
