@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from benchmarks.bars import Bar
 from benchmarks.citizens import database, many
 from storage.engine import Turns, open_engine, reading
-from storage.recount import check
+from storage.recount import check, rebuild
 
 FEW, MANY = 1_000, 1_200_000
 ROUNDS = 9
@@ -57,16 +57,6 @@ FILL = (
     " p.unit {each}",
     "insert into status_ledger (at, assessment_id, unit_id, year, subject_group, after, why)"
     " select registered_at, id, unit_id, year, subject_group, status, 'filled' from assessments",
-    "insert into counters (unit_id, year, subject_group, status, n)"
-    " select unit_id, year, subject_group, status, count(*) from assessments group by 1, 2, 3, 4",
-    "insert into rollup (unit_id, year, subject_group, status, n)"
-    " with recursive up(leaf, id, above) as (select id, id, parent_id from units where level = 2"
-    " union all select up.leaf, units.id, units.parent_id from up join units on units.id = up.above)"
-    " select up.id, c.year, c.subject_group, c.status, sum(c.n) from counters c join up on up.leaf = c.unit_id"
-    " group by 1, 2, 3, 4",
-    "update rollup_mark set ledger_id = (select max(id) from status_ledger)",
-    "insert into rollup_mark (id, ledger_id) select 1, max(id) from status_ledger where not exists"
-    " (select 1 from rollup_mark)",
 )
 
 
@@ -98,6 +88,8 @@ def fill(url: str, people: int) -> None:
             series = SERIES.format(people=people) + " " if "{each}" in statement else ""
             run(series + statement.format(**words))
         run("COMMIT")
+        with conn.begin():
+            rebuild(conn)
         run("PRAGMA wal_checkpoint(TRUNCATE)")
         conn.invalidate()  # with its settings
     engine.dispose()

@@ -8,6 +8,7 @@ import random
 import tempfile
 import tomllib
 import webbrowser
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import resources
@@ -18,7 +19,8 @@ from typing import Any
 from sqlalchemy.engine import Engine
 
 import criteria
-from bot.channels.web import Seat, WebSettings
+from bot.channels.web_backend import Seat
+from bot.channels.web_site import WebSettings
 from bot.pictures import intake
 from bot.run import serve
 from bot.service import Parts
@@ -67,10 +69,26 @@ class Demo:
     seats: tuple[Seat, ...]
 
 
-def main(port: int = 8080, open_browser: bool = True, rules: Rules = DEMO_RULES) -> None:
-    """Prepare the data, serve it on the loopback, open the browser; all is gone at the end."""
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A demo's database with all units and an open season, its pictures, and ``demo_people.toml``."""
+
+    url: str
+    engine: Engine
+    blobs: BlobFolder
+    data: dict[str, Any]
+
+
+def main(
+    port: int = 8080,
+    open_browser: bool = True,
+    rules: Rules = DEMO_RULES,
+    prepared: Callable[[Path], Demo] | None = None,
+) -> None:
+    """Prepare the data (*prepared*: else a commune's), serve it on the loopback, open the browser; all is gone at the
+    end."""
     with tempfile.TemporaryDirectory(prefix="hoctap-demo-") as folder:
-        demo = prepare(Path(folder))
+        demo = (prepared or prepare)(Path(folder))
         print(_("demo.ready", url=f"http://127.0.0.1:{port}/demo/"), flush=True)  # noqa: T201 - the operator reads this
         asyncio.run(run(demo, port, open_browser, rules))
 
@@ -91,6 +109,16 @@ async def run(demo: Demo, port: int, open_browser: bool, rules: Rules = DEMO_RUL
 def prepare(folder: Path, now: datetime | None = None) -> Demo:
     """Make the demo's database in *folder*: all units, an open season, made-up dossiers, and the links of the seats."""
     now = now or datetime.now(UTC)
+    begun = begin(folder, now)
+    _populate(begun.engine, begun.blobs, begun.data, now)
+    with writing(begun.engine) as conn:
+        found = seats(conn, begun.data, now)
+    begun.engine.dispose()
+    return Demo(begun.url, begun.blobs.root, found)
+
+
+def begin(folder: Path, now: datetime) -> Begun:
+    """A database in *folder* with all units, an open season and the settings of the seats' commune."""
     url = f"sqlite:///{folder / 'demo.sqlite'}"
     blobs = BlobFolder(folder / "evidence")
     data = tomllib.loads(resources.files("bot").joinpath("demo_people.toml").read_text("utf-8"))
@@ -105,25 +133,28 @@ def prepare(folder: Path, now: datetime | None = None) -> Demo:
         units.set_setting(conn, HOME, "contact_name", data["contact"]["name"], "demo", now)
         units.set_setting(conn, HOME, "contact_phone", data["contact"]["phone"], "demo", now)
         units.set_setting(conn, HOME, "service_days", "5", "demo", now)
-    _populate(engine, blobs, data, now)
-    with writing(engine) as conn:
-        seats = _seats(conn, data, now)
-    engine.dispose()
-    return Demo(url, blobs.root, seats)
+    return Begun(url, engine, blobs, data)
 
 
-def _seats(conn: Connection, data: dict[str, Any], now: datetime) -> tuple[Seat, ...]:
-    commune, province = units.by_code(conn, HOME), units.by_code(conn, PROVINCE)
+def seats(conn: Connection, data: dict[str, Any], now: datetime, centre: str = "") -> tuple[Seat, ...]:
+    """Who sits where: a citizen, the commune's officer, the province's, and one of the *centre* where there is a
+    name for them."""
+    commune, province, country = (units.by_code(conn, code) for code in (HOME, PROVINCE, "VN"))
     assert commune is not None
     assert province is not None
+    assert country is not None
     reviewer = officers.invite(conn, commune.id, "reviewer", now, "demo", data["seats"]["reviewer"])
     supervisor = officers.invite(conn, province.id, "supervisor", now, "demo", data["seats"]["supervisor"])
     citizen = codes.payload(codes.UnitCode("2025", HOME))
-    return (
+    found = (
         Seat("/demo/citizen", _("demo.citizen", unit=commune.name), citizen),
         Seat("/demo/officer", _("demo.officer", unit=commune.name), codes.payload(reviewer)),
         Seat("/demo/province", _("demo.province", unit=province.name), codes.payload(supervisor)),
     )
+    if not centre:
+        return found
+    above = officers.invite(conn, country.id, "supervisor", now, "demo", centre)
+    return (*found, Seat("/demo/centre", _("demo.centre"), codes.payload(above)))
 
 
 # ------------------------------------------------------------------------------------------ made-up people
@@ -132,10 +163,7 @@ def _seats(conn: Connection, data: dict[str, Any], now: datetime) -> tuple[Seat,
 def _populate(engine: Engine, blobs: BlobFolder, data: dict[str, Any], now: datetime) -> None:
     """A few hundred dossiers in Quảng Ninh, by a fixed seed, through the same verbs that a chat uses."""
     dice = random.Random(SEED)  # noqa: S311 - the same demo every time
-    papers = {
-        indicator: _paper(text, blobs, (dice.randrange(200, 256), 244, dice.randrange(220, 256)))
-        for indicator, text in data["papers"].items()
-    }
+    drawn = papers(dice, data, blobs)
     with writing(engine) as conn:
         province = units.by_code(conn, PROVINCE)
         assert province is not None
@@ -150,7 +178,7 @@ def _populate(engine: Engine, blobs: BlobFolder, data: dict[str, Any], now: date
             for status, here, elsewhere in MIX:
                 many = here if commune.code == HOME else round(elsewhere * busy)
                 for _n in range(many):
-                    _dossier(conn, dice, data, papers, commune.id, status, officer, now)
+                    _dossier(conn, dice, data, drawn, commune.id, status, officer, now)
         while counters.fold(conn):
             pass
 
@@ -247,12 +275,7 @@ def _prove(
     text = dice.choice(data["texts"].get(indicator.id, ["…"]))
     if picture is not None and kind is not None and dice.random() < 0.6:
         key = picture.key
-        evidence.put_upload(
-            conn,
-            contact,
-            evidence.Picture(key, picture.source_hash, picture.width, picture.height, len(picture.data), picture.phash),
-            now,
-        )
+        give(conn, contact, picture, now)
     assessments.add_evidence(
         conn,
         assessment_id,
@@ -264,6 +287,22 @@ def _prove(
         text="" if key else text,
         now=now,
     )
+
+
+def papers(dice: random.Random, data: Mapping[str, Any], blobs: BlobFolder) -> dict[str, intake.StoredPicture]:
+    """A picture of a paper for each indicator that has one in the data, stored."""
+    return {
+        indicator: _paper(text, blobs, (dice.randrange(200, 256), 244, dice.randrange(220, 256)))
+        for indicator, text in data["papers"].items()
+    }
+
+
+def give(conn: Connection, contact: int, picture: intake.StoredPicture, now: datetime) -> None:
+    """The contact sent this picture."""
+    kept = evidence.Picture(
+        picture.key, picture.source_hash, picture.width, picture.height, len(picture.data), picture.phash
+    )
+    evidence.put_upload(conn, contact, kept, now)
 
 
 def _name(dice: random.Random, data: dict[str, Any]) -> str:

@@ -9,7 +9,22 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dialogs import announcing, helping, inviting, joining, language, mydata, nudging, questions, reminding, reporting, review, schedules, standing, targets
+from dialogs import (
+    announcing,
+    helping,
+    inviting,
+    joining,
+    language,
+    mydata,
+    nudging,
+    questions,
+    reminding,
+    reporting,
+    review,
+    schedules,
+    standing,
+    targets,
+)
 from dialogs.home import Home
 from dialogs.states import Next, Turn, dialog_of
 from locales import _

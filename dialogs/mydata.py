@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import criteria
-from dialogs import answering, datapage, detours, idnumber, joining, notices, places
+from dialogs import answering, datapage, detours, idnumber, joining, notices, past_titles, places, reminding
 from dialogs.answering import Seen
 from dialogs.datapage import Part
 from dialogs.home import Home
@@ -19,7 +19,7 @@ from dialogs.model import Act, Choice, Document, Pressed, Screen, Typed
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, NAME_LIMIT, phone
 from locales import FORMS, _, day, moment, number, voice
-from storage import assessments, audit, conversations, erasure, people, privacy, removed, units
+from storage import assessments, audit, conversations, erasure, people, privacy, reminders, removed, units
 from storage.base import Refused
 from storage.people import PersonRow
 from storage.privacy import RequestRow
@@ -106,6 +106,7 @@ class View:
 
     person: PersonRow | None = None
     provisional: bool = True
+    titles: tuple[str, ...] = ()  # of earlier years, a sentence each
     history_days: int = 0  # 0: the channel keeps no history with us
     officer: str = ""
     roles: tuple[str, ...] = ()
@@ -123,6 +124,8 @@ class View:
     object_by: datetime | None = None
     id_number: str = ""  # shaded
     id_asked: bool = False
+    unasked_since: datetime | None = None  # wants nothing unasked
+    reminded: tuple[tuple[int, int, datetime], ...] = ()  # year, how often, last when
     document: str = ""
     readable: str = ""
     pages: tuple[str, ...] = ()
@@ -196,10 +199,13 @@ def load(turn: Turn, state: object) -> View:
         ),
         decided=any(each.row.year == today.year and each.row.status in DECIDED for each in seen),
         resume_made=people.resume_code_made(conn, person.id),
+        titles=tuple(past_titles.lines(conn, person)),
         requests=tuple(privacy.open_of(conn, person.id)),
         object_by=privacy.due_by("object", turn.now),
         id_number=idnumber.shown(turn),
         id_asked=idnumber.policy(turn, unit) != "no",
+        unasked_since=reminders.stopped_since(conn, person.id),
+        reminded=tuple(reminders.of_person(conn, person.id)),
     )
     if not isinstance(state, Exported):
         return view
@@ -240,11 +246,16 @@ def _as_json(turn: Turn, view: View, seen: list[Seen]) -> str:
             for each in people.contacts_of(conn, person.id)
         ],
         "language": turn.chat.language,
+        "reminders": {
+            "stopped_since": view.unasked_since,
+            "sent": [{"year": year, "times": times, "last_at": last} for year, times, last in view.reminded],
+        },
         "requests": [
             {"number": each.id, "kind": each.kind, "about": each.about, "made_at": each.made_at, "due_by": each.due_by}
             for each in view.requests
         ],
         "assessments": [_assessment(turn, each) for each in seen],
+        "titles": past_titles.facts(conn, person),
     }
     if view.officer:
         stored["officer"] = {"name": view.officer, "roles": list(view.roles)}
@@ -288,20 +299,19 @@ def _parts(turn: Turn, view: View, seen: list[Seen]) -> Iterator[Part]:
             (_("datapage.resume"), made),
         ],
     )
-    consents = [
-        (_("datapage.consent", day=day(given)), _("datapage.consent_what", version=version, controller=controller))
-        for version, controller, given, _withdrawn in view.consents
-    ]
-    yield Part(_("datapage.consents"), consents, none)
+    yield Part(_("datapage.consents"), [_consent_row(*each) for each in view.consents], none)
     chats = [
         (f"{each.account}: {each.address}", _("datapage.this_chat" if here else "datapage.other_chat"))
         for each in people.contacts_of(conn, person.id)
         for here in [each.contact_id == turn.chat.contact_id]
     ]
     yield Part(_("datapage.chats"), chats, none)
+    yield Part(_("datapage.reminders"), [(each, "") for each in _reminder_lines(view)], none)
     yield Part(_("datapage.requests"), [(str(each.id), _open_request(each)) for each in view.requests], none)
     for each in seen:
         yield _dossier_part(turn, each)
+    if titles := past_titles.lines(conn, person):
+        yield Part(_("mydata.past"), [("", line) for line in titles])
     if view.officer:
         roles = [_(f"home.role.{kind}", unit=unit) for kind, _sep, unit in (role.partition(":") for role in view.roles)]
         yield Part(_("datapage.officer"), [(view.officer, "\n".join(roles))])
@@ -309,7 +319,15 @@ def _parts(turn: Turn, view: View, seen: list[Seen]) -> Iterator[Part]:
         yield Part(_("datapage.messages"), list(_lines(turn)), none)
 
 
-CHAT_KEYS = ("datapage.this_chat", "datapage.other_chat")
+CHAT_KEYS = ("datapage.this_chat", "datapage.other_chat", "datapage.consent", "datapage.consent_id")
+
+
+def _consent_row(version: str, controller: str, given: datetime, withdrawn: datetime | None) -> tuple[str, str]:
+    key = "datapage.consent_id" if version.endswith(people.ID_NUMBER) else "datapage.consent"
+    what = _("datapage.consent_what", version=version, controller=controller)
+    if withdrawn is not None:
+        what = f"{what}\n{_('datapage.consent_withdrawn', moment=moment(withdrawn))}"
+    return _(key, day=day(given)), what
 
 
 def _dossier_part(turn: Turn, seen: Seen) -> Part:
@@ -380,7 +398,7 @@ def _said(body: dict[str, Any]) -> dict[str, Any]:
     """What a line of history said; a file sent before (this one, of an earlier day) is only named."""
     said: dict[str, Any] = {name: body[name] for name in ("note", "title", "text", "pictures") if body.get(name)}
     if "documents" in body:
-        said["documents"] = [name for name, _media_type, _content in body["documents"]]
+        said["documents"] = [name for name, *_file in body["documents"]]
     return said
 
 
@@ -503,8 +521,14 @@ def _show_data(view: View) -> Screen:
         _("mydata.is.unit", value=view.unit),
     ]
     consents = [
-        _("mydata.consent", day=day(given), version=version, controller=controller)
-        for version, controller, given, _withdrawn in view.consents
+        _(
+            "mydata.consent_id" if version.endswith(people.ID_NUMBER) else "mydata.consent",
+            day=day(given),
+            version=version,
+            controller=controller,
+        )
+        for version, controller, given, withdrawn in view.consents
+        if withdrawn is None  # those taken back stand in the file
     ]
     dossiers = [
         _(
@@ -521,8 +545,9 @@ def _show_data(view: View) -> Screen:
     rest.append(_("mydata.chats", n=number(view.chats)))
     if view.history_days:
         rest.append(_("mydata.history", days=number(view.history_days)))
+    rest.extend(_reminder_lines(view))
     rest.extend(_open_request(each) for each in view.requests)
-    parts = ["\n".join(facts), "\n".join((*consents, *dossiers)), "\n".join(rest)]
+    parts = ["\n".join(facts), "\n".join((*consents, *dossiers, *view.titles)), "\n".join(rest)]
     if view.officer:
         parts.append(_officer_lines(view))
     parts.extend(part for part in (view.contact, _("mydata.what_now")) if part)
@@ -534,9 +559,19 @@ def _show_data(view: View) -> Screen:
     if view.decided:
         choices.append(Choice("ask_group", _("mydata.ask.subject_group")))
     choices.append(Choice("export", _("mydata.export")))
+    if view.unasked_since is None:
+        choices.append(Choice("stop_reminders", _("reminder.stop"), "quiet"))
+    else:
+        choices.append(Choice("allow_reminders", _("mydata.allow")))
     choices.append(Choice("object", _("mydata.object"), "quiet"))
     choices.append(Choice("ask_erase", _("mydata.erase"), "quiet"))
     return Screen("\n\n".join(parts), (*choices, _back()), title=_("mydata.title"))
+
+
+def _reminder_lines(view: View) -> list[str]:
+    lines = [_("mydata.unasked", day=day(view.unasked_since))] if view.unasked_since else []
+    lines.extend(_("mydata.reminded", n=number(times), year=year, day=day(last)) for year, times, last in view.reminded)
+    return lines
 
 
 def _has_id_number(view: View) -> bool:
@@ -606,6 +641,10 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
         case (MyData(way_back), Pressed("export")):
             _log(turn, "export")
             return Next(Exported(way_back))
+        case (MyData(), Pressed("stop_reminders")):
+            return reminding.stop(turn, state)
+        case (MyData(), Pressed("allow_reminders")):
+            return reminding.allow(turn, state)
         case (MyData(way_back), Pressed("object")):
             return Next(Objecting(way_back))
         case (Objecting(way_back), Pressed("object_yes")):

@@ -6,7 +6,22 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from storage import assessments, audit, counters, desks, events, evidence, imports, jobs, privacy, reminders, removed, rollout, schedules, unsaid
+from storage import (
+    assessments,
+    audit,
+    counters,
+    desks,
+    events,
+    evidence,
+    imports,
+    jobs,
+    privacy,
+    reminders,
+    removed,
+    rollout,
+    schedules,
+    unsaid,
+)
 from storage.albums import albums
 from storage.assessments import answer_history, answers, registrations
 from storage.base import Connection, Prepared

@@ -5,7 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from storage import albums, announcements, attempts, conversations, erasure, events, evidence, handed, jobs, outbox, people, nudges, report_runs, schedules
+from storage import (
+    albums,
+    announcements,
+    attempts,
+    conversations,
+    erasure,
+    events,
+    evidence,
+    handed,
+    jobs,
+    nudges,
+    outbox,
+    people,
+    report_runs,
+    schedules,
+)
 from storage.base import Connection
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -122,14 +123,27 @@ def _roles(given: str, url: str) -> frozenset[str]:
 def demo(
     port: Annotated[int, typer.Option("--port", min=1, max=65535, metavar="N", help=_("cli.opt.port"))] = 8080,
     no_open: Annotated[bool, typer.Option("--no-open", help=_("cli.opt.no_open"))] = False,
+    size: Annotated[str, typer.Option("--size", metavar="SIZE", help=_("cli.opt.size"))] = "commune",
+    people: Annotated[
+        int, typer.Option("--people", min=3_400, max=3_000_000, metavar="N", help=_("cli.opt.people"))
+    ] = 60_000,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help=_("cli.opt.seed"))] = 2026,
 ) -> None:
     """Temporary data, loopback only; gone at the end."""
+    if size not in ("commune", "country"):
+        raise Stop(_("cli.demo.size_unknown", size=size[:40]), 2)
     from bot.demo import main
     from bot.settings import rules
 
+    prepared = None
+    if size == "country":
+        from bot import demo_country
+
+        typer.echo(_("cli.demo.filling", people=number(people)))
+        prepared = partial(demo_country.prepare, count=people, seed=seed)
     # Of the settings, only how officers and citizens work.
     chosen = replace(rules(loaded()), public_url="", demo=True, keys=None)
-    main(port, not no_open, chosen)
+    main(port, not no_open, chosen, prepared)
 
 
 @app.command("doctor", cls=Command, help=_("cli.doctor"))

@@ -1,0 +1,228 @@
+"""/thongbao (thông báo): an officer writes to the citizens of the own unit: text, preview with the count, confirm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from dialogs import places, reminding, waiting
+from dialogs.home import Home
+from dialogs.model import Act, Choice, Pressed, Screen, Typed, encode_screen
+from dialogs.states import Next, Turn, state
+from dialogs.text import BACK, clean, one_line
+from locales import Voice, _, number, speaking
+from storage import announcements, conversations, officers, outbox, people, reminders, units
+from storage.announcements import AnnouncementRow
+from storage.base import Connection, Refused
+from storage.officers import OfficerRow
+from storage.units import UnitRow
+
+BATCH = 40  # people written to in one piece of work: well under 50 ms
+MOST_FOUND = 8
+SEARCHED = 60  # a name may be common elsewhere; those in scope are picked from so many
+
+
+@state
+class Choosing:
+    """Which unit: row ids of units in scope."""
+
+    units: tuple[int, ...]
+
+
+@state
+class Writing:
+    """The text of an announcement of a unit is asked for."""
+
+    unit: int
+
+
+@state
+class Previewing:
+    """As citizens will see it; to be confirmed."""
+
+    unit: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The unit, how many citizens can be written to, whether that waits for the morning; or units to choose from."""
+
+    unit: UnitRow | None = None
+    reachable: int = 0
+    night: bool = False
+    choices: tuple[tuple[int, str], ...] = ()
+
+
+def open_announcing(turn: Turn, state: object, rest: str) -> Next:
+    """/thongbao [unit]: the officer's own unit, or one below by code or name. Raises ``Refused``: ``out_of_scope``,
+    and as :func:`storage.announcements.may_announce`."""
+    officer = waiting.officer_of(turn)
+    found = _named(turn, officer, rest) if rest else _own(turn, officer)
+    if not found:
+        return Next(state, _("announce.not_found", text=one_line(rest, 40)))
+    if len(found) > 1:
+        return Next(Choosing(tuple(each.id for each in found)))
+    return _begin(turn, officer, found[0])
+
+
+def _begin(turn: Turn, officer: OfficerRow, unit: UnitRow) -> Next:
+    announcements.may_announce(turn.conn, officer, unit, turn.now)
+    return Next(Writing(unit.id))
+
+
+def _own(turn: Turn, officer: OfficerRow) -> list[UnitRow]:
+    own = [places.unit_of(turn.conn, role.unit_id) for role in officers.widest(officer)][:MOST_FOUND]
+    if not own:
+        raise Refused("out_of_scope")
+    return own
+
+
+def _named(turn: Turn, officer: OfficerRow, text: str) -> list[UnitRow]:
+    unit = units.by_code(turn.conn, text)
+    everywhere = [unit] if unit is not None else [each.unit for each in units.search(turn.conn, text, limit=SEARCHED)]
+    found = [each for each in everywhere if officers.covers(officer, each.path)]
+    if everywhere and not found:
+        raise Refused("out_of_scope")
+    return found[:MOST_FOUND]
+
+
+# ------------------------------------------------------------------------------------------ the dialog
+
+
+def load(turn: Turn, state: object) -> View:
+    """Read. Raises ``Refused`` when the officer may not announce there (any more), or somebody did so today."""
+    officer = waiting.officer_of(turn)
+    if isinstance(state, Choosing):
+        found = [units.by_id(turn.conn, each) for each in state.units]
+        return View(
+            choices=tuple(
+                (each.id, places.place(turn.conn, each) or each.name)
+                for each in found
+                if each is not None and officers.covers(officer, each.path)
+            )
+        )
+    assert isinstance(state, Writing | Previewing)
+    unit = places.unit_of(turn.conn, state.unit)
+    count = announcements.may_announce(turn.conn, officer, unit, turn.now)
+    return View(unit, count, reminders.is_night(turn.now))
+
+
+def show(state: object, view: View) -> Screen:
+    """The question, or the announcement as it will be seen, with how many will see it."""
+    home = Choice(BACK, _("choice.home"), "quiet")
+    if isinstance(state, Choosing):
+        return Screen(_("announce.which"), (*(Choice(f"unit:{id}", name) for id, name in view.choices), home))
+    assert view.unit is not None
+    if isinstance(state, Writing):
+        asked = _(
+            "announce.write",
+            unit=view.unit.name,
+            n=number(view.reachable),
+            least=announcements.SHORTEST,
+            most=number(announcements.LONGEST),
+        )
+        return Screen(asked, (home,), title=_("announce.title_write"), input="text")
+    assert isinstance(state, Previewing)
+    parts = [_("announce.preview"), _title(view.unit.name), state.text]
+    parts.append(_("announce.confirm", n=number(view.reachable)))
+    if view.night:
+        parts.append(_("announce.night"))
+    return Screen(
+        "\n\n".join(parts),
+        (
+            Choice("send", _("announce.send", n=number(view.reachable)), "main"),
+            Choice("again", _("announce.again")),
+            home,
+        ),
+        title=_("announce.title_write"),
+    )
+
+
+def take(turn: Turn, state: object, view: View, act: Act) -> Next:
+    """A text, and its confirmation. Raises ``Refused`` as :mod:`storage.announcements` says."""
+    officer = waiting.officer_of(turn)
+    match state, act:
+        case (_, Pressed("back")):
+            return Next(Home())
+        case (Choosing(allowed), Pressed(choice)) if choice.startswith("unit:"):
+            chosen = int(choice.removeprefix("unit:"))
+            if chosen in allowed:
+                return _begin(turn, officer, places.unit_of(turn.conn, chosen))
+        case (Writing(unit), Typed(text)):
+            return Next(Previewing(unit, announcements.checked(clean(text), turn.rules.public_url)))
+        case (Previewing(unit), Pressed("again")):
+            return Next(Writing(unit))
+        case (Previewing(_unit, text), Pressed("send")):
+            assert view.unit is not None
+            count = announcements.announce(turn.conn, officer, view.unit, text, turn.rules.public_url, turn.now)
+            return Next(Home(), _("announce.sending", n=number(count)))
+    return Next(state, puzzled=True)
+
+
+def _title(unit: str) -> str:
+    return _("announce.title", sender=_("place.association", unit=unit))
+
+
+# ------------------------------------------------------------------------------------------ sending
+
+
+def step(conn: Connection, announcement_id: int, now: datetime) -> bool:
+    """One piece of an announcement's way: a batch of citizens written to, or what came of it told to the officer. Is
+    there more to do at once? A piece of work of its own, never in a turn; nobody is written to at night."""
+    row = announcements.locked(conn, announcement_id)
+    if row is None:
+        return False
+    if row.all_written:
+        _report(conn, row, now)
+        return False
+    if reminders.is_night(now):
+        return False
+    found = announcements.next_people(conn, row, BATCH)
+    written = sum(_write_to(conn, row, person_id, now) for person_id in found)
+    announcements.go_on(conn, row, found[-1] if found else row.after, written, ended=len(found) < BATCH)
+    return True
+
+
+def _write_to(conn: Connection, row: AnnouncementRow, person_id: int, now: datetime) -> bool:
+    person, contact = people.person(conn, person_id), conversations.last_used(conn, person_id)
+    if person is None or contact is None:
+        return False
+    with speaking(Voice(contact.language, person.form)):
+        choices = (Choice("go:hoso", _("standing.open"), "plain"), reminding.stop_choice())
+        screen = Screen(row.text, choices, title=_title(row.unit_name), language=contact.language)
+    outbox.put(
+        conn,
+        account=contact.account,
+        address=contact.address,
+        contact_id=contact.contact_id,
+        person_id=person_id,
+        body=encode_screen(screen),
+        now=now,
+        priority=outbox.BULK,
+        topic=announcements.topic(row.id),
+    )
+    return True
+
+
+def _report(conn: Connection, row: AnnouncementRow, now: datetime) -> None:
+    came = announcements.outcome(conn, row, now)
+    if came is None or not announcements.close(conn, row, *came, now):
+        return
+    sent, unreachable = came
+    for contact in announcements.contacts_of_officer(conn, row.officer_id):
+        with speaking(Voice(contact.language, "anh_chi")):
+            said = "announce.report_all" if not unreachable else "announce.report"
+            text = _(said, unit=row.unit_name, sent=number(sent), unreachable=number(unreachable))
+        outbox.put(
+            conn,
+            account=contact.account,
+            address=contact.address,
+            contact_id=contact.contact_id,
+            body=encode_screen(Screen(text, language=contact.language)),
+            now=now,
+            priority=outbox.NOTICE,
+        )
+
+
+REPORT_KEYS = ("announce.report", "announce.report_all")

@@ -1,0 +1,319 @@
+"""Announcements (thông báo): what an officer writes to the citizens of the own unit and all below, once a day a unit.
+
+A row until everybody has been written to, so that a restart goes on where it stopped; who could be reached is counted
+from the outbox, and told to the officer in the end.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from storage import audit, officers, outbox, seasons
+from storage.base import BigId, Connection, Prepared, Refused, UtcTime, table_of
+from storage.conversations import Reach, conversations
+from storage.officers import OfficerRow, officer_contacts
+from storage.outbox import outbox as outgoing
+from storage.people import contacts, people
+from storage.reminders import stops
+from storage.units import Unit, UnitRow
+
+SHORTEST, LONGEST = 20, 1_000  # characters
+MOST_PEOPLE = 10_000  # that one announcement may reach
+REPORTED_AFTER = timedelta(hours=24)  # at the latest: what has not left by then counts as not reached
+
+
+class Announcement(SQLModel, table=True):
+    """One announcement. ``after``: the last person written to; ``written``: how many messages went into the outbox."""
+
+    __tablename__ = "announcements"
+    __table_args__ = (
+        sa.UniqueConstraint("unit_id", "day"),
+        sa.CheckConstraint("length(text) between 20 and 1000", name="text"),
+        sa.CheckConstraint("done_at is null or all_written", name="done"),
+        sa.Index(
+            "ix_announcements_open",
+            "id",
+            sqlite_where=sa.text("done_at is null"),
+            postgresql_where=sa.text("done_at is null"),
+        ),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    unit_id: int = Field(foreign_key="units.id")
+    officer_id: int = Field(foreign_key="officers.id", index=True)
+    day: date
+    text: str = Field(sa_type=sa.Text)
+    made_at: datetime = Field(sa_type=UtcTime, index=True)
+    after: int = Field(default=0, sa_type=BigId)
+    written: int = 0
+    all_written: bool = False
+    sent: int = 0
+    unreachable: int = 0
+    done_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+announcements = table_of(Announcement)
+units = table_of(Unit)
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncementRow:
+    """An announcement as found; ``path`` and ``unit_name`` are of its unit."""
+
+    id: int
+    unit_id: int
+    unit_name: str
+    path: str
+    officer_id: int
+    text: str
+    made_at: datetime
+    after: int
+    written: int
+    all_written: bool
+
+
+# ------------------------------------------------------------------------------------------ may I
+
+# Whatever a messenger would make something to press of: an address with its scheme or "www.", a name with a dot in it
+# and small letters behind that. "tới học.Nhớ mang sổ" is none, for a sentence begins with a capital or an accent.
+_LINK = re.compile(
+    r"(?i:https?://|www\.)\S+"
+    r"|\b(?:[\w-]+\.)+[a-z]{2,24}\b(?:/\S*)?"
+    r"|\b(?:[\w-]+\.)+(?:VN|COM|NET|ORG|INFO|ME|LY|GL|IO|Vn|Com|Net|Org)\b(?:/\S*)?"
+)
+_HOST = re.compile(r"^(?:https?://)?(?:www\.)?([^/:?#]+)", re.IGNORECASE)
+
+
+def checked(text: str, own_site: str) -> str:
+    """A text that may be sent. Raises ``Refused``: ``announcement_short`` (least), ``announcement_long`` (most),
+    ``announcement_link`` (link): one that leads anywhere but to the site at *own_site* (an address; "" for none).
+
+    An officer's chat that falls into wrong hands must not be able to send a whole commune to a false page.
+    """
+    if len(text) < SHORTEST:
+        raise Refused("announcement_short", least=SHORTEST)
+    if len(text) > LONGEST:
+        raise Refused("announcement_long", most=LONGEST)
+    own = _host(own_site) if own_site else ""
+    for found in _LINK.findall(text):
+        if not own or _host(found) != own:
+            raise Refused("announcement_link", link=found[:40])
+    return text
+
+
+def _host(address: str) -> str:
+    found = _HOST.match(address)
+    return found.group(1).lower().rstrip(".,;") if found else ""
+
+
+_TODAY = Prepared(
+    sa.select(announcements.c.made_at, announcements.c.officer_id).where(
+        announcements.c.unit_id == sa.bindparam("unit"), announcements.c.day == sa.bindparam("on_day")
+    )
+)
+
+
+def may_announce(conn: Connection, officer: OfficerRow, unit: UnitRow, now: datetime) -> int:
+    """How many citizens an announcement of this unit would reach now. Raises ``Refused``: ``out_of_scope``,
+    ``announcement_today`` (officer, at), ``announcement_many`` (most), ``announcement_nobody``."""
+    if not officers.covers(officer, unit.path):
+        raise Refused("out_of_scope")
+    earlier = _TODAY.first(conn, unit=unit.id, on_day=seasons.today(now))
+    if earlier is not None:
+        raise Refused("announcement_today", officer=officers.name_of(conn, earlier.officer_id), at=earlier.made_at)
+    found = reachable(conn, unit.path)
+    if found > MOST_PEOPLE:
+        raise Refused("announcement_many", most=MOST_PEOPLE)
+    if not found:
+        raise Refused("announcement_nobody")
+    return found
+
+
+_WILLING = (
+    ~sa.exists(sa.select(stops.c.person_id).where(stops.c.person_id == people.c.id)),
+    sa.exists(
+        sa.select(conversations.c.contact_id)
+        .join(contacts, contacts.c.id == conversations.c.contact_id)
+        .where(conversations.c.person_id == people.c.id, contacts.c.reachable)
+    ),
+)
+_BELOW = (units.c.path >= sa.bindparam("low"), units.c.path < sa.bindparam("high"))
+_REACHABLE = Prepared(
+    sa.select(sa.func.count()).select_from(
+        sa.select(people.c.id)
+        .select_from(units.join(people, people.c.unit_id == units.c.id))
+        .where(*_BELOW, *_WILLING)
+        .limit(sa.bindparam("most"))
+        .subquery()
+    )
+)
+
+
+def reachable(conn: Connection, path: str, most: int = MOST_PEOPLE + 1) -> int:
+    """How many citizens at or below a unit can be written to unasked; counted up to *most*."""
+    found: int = _REACHABLE.value(conn, low=path, high=path[:-1] + "0", most=most)
+    return found
+
+
+# ------------------------------------------------------------------------------------------ sending
+
+_PUT = Prepared(
+    sa.insert(announcements)
+    .values(
+        unit_id=sa.bindparam("unit"),
+        officer_id=sa.bindparam("officer"),
+        day=sa.bindparam("on_day"),
+        text=sa.bindparam("words"),
+        made_at=sa.bindparam("now"),
+        after=0,
+        written=0,
+        all_written=False,
+        sent=0,
+        unreachable=0,
+    )
+    .returning(announcements.c.id)
+)
+
+
+def announce(conn: Connection, officer: OfficerRow, unit: UnitRow, text: str, own_site: str, now: datetime) -> int:
+    """Announce: how many it will reach. Raises as :func:`checked` and :func:`may_announce`."""
+    checked(text, own_site)
+    count = may_announce(conn, officer, unit, now)
+    made: int = _PUT.value(conn, unit=unit.id, officer=officer.id, on_day=seasons.today(now), words=text, now=now)
+    audit.write(conn, f"officer:{officer.id}", "announcement.made", f"announcement:{made}", now, unit.id, people=count)
+    return count
+
+
+_COLUMNS = (
+    announcements.c.id,
+    announcements.c.unit_id,
+    units.c.name.label("unit_name"),
+    units.c.path,
+    announcements.c.officer_id,
+    announcements.c.text,
+    announcements.c.made_at,
+    announcements.c.after,
+    announcements.c.written,
+    announcements.c.all_written,
+)
+_OPEN = Prepared(
+    sa.select(*_COLUMNS)
+    .select_from(announcements.join(units, units.c.id == announcements.c.unit_id))
+    .where(announcements.c.done_at.is_(None))
+    .order_by(announcements.c.id)
+)
+_LOCKED = Prepared(
+    sa.select(*_COLUMNS)
+    .select_from(announcements.join(units, units.c.id == announcements.c.unit_id))
+    .where(announcements.c.id == sa.bindparam("which"), announcements.c.done_at.is_(None))
+    .with_for_update(of=announcements)
+)
+_NEXT = Prepared(
+    sa.select(people.c.id)
+    .select_from(units.join(people, people.c.unit_id == units.c.id))
+    .where(*_BELOW, people.c.id > sa.bindparam("after"), *_WILLING)
+    .order_by(people.c.id)
+    .limit(sa.bindparam("most"))
+)
+_GO_ON = Prepared(
+    sa.update(announcements)
+    .where(announcements.c.id == sa.bindparam("which"))
+    .values(
+        after=sa.bindparam("upto", type_=sa.BigInteger),
+        written=announcements.c.written + sa.bindparam("more", type_=sa.Integer),
+        all_written=sa.bindparam("ended"),
+    )
+)
+
+
+def under_way(conn: Connection) -> list[AnnouncementRow]:
+    """What is not done yet, oldest first."""
+    return [AnnouncementRow(*row) for row in _OPEN.all(conn)]
+
+
+def locked(conn: Connection, announcement_id: int) -> AnnouncementRow | None:
+    """One that is not done yet, locked until the transaction ends."""
+    row = _LOCKED.first(conn, which=announcement_id)
+    return None if row is None else AnnouncementRow(*row)
+
+
+def next_people(conn: Connection, row: AnnouncementRow, most: int) -> list[int]:
+    """The next citizens to write to (row ids of people)."""
+    low, high = row.path, row.path[:-1] + "0"
+    return [each.id for each in _NEXT.all(conn, low=low, high=high, after=row.after, most=most)]
+
+
+def go_on(conn: Connection, row: AnnouncementRow, upto: int, written: int, *, ended: bool) -> None:
+    """These have been written to, up to a person; *ended*: they were the last."""
+    _GO_ON.run(conn, which=row.id, upto=upto, more=written, ended=ended)
+
+
+def topic(announcement_id: int) -> str:
+    """The outbox topic of an announcement's messages."""
+    return f"announcement:{announcement_id}"
+
+
+# ------------------------------------------------------------------------------------------ what came of it
+
+_OUTCOMES = Prepared(
+    sa.select(outgoing.c.outcome, sa.func.count().label("n"))
+    .where(outgoing.c.topic == sa.bindparam("of"))
+    .group_by(outgoing.c.outcome)
+)
+_DONE = Prepared(
+    sa.update(announcements)
+    .where(announcements.c.id == sa.bindparam("which"), announcements.c.done_at.is_(None))
+    .values(sent=sa.bindparam("arrived"), unreachable=sa.bindparam("lost"), done_at=sa.bindparam("now"))
+)
+
+
+def outcome(conn: Connection, row: AnnouncementRow, now: datetime) -> tuple[int, int] | None:
+    """How many messages of an announcement that is all written were sent and how many were not; ``None`` while some
+    wait, for a day at most."""
+    found = {each.outcome: each.n for each in _OUTCOMES.all(conn, of=topic(row.id))}
+    if found.get("waiting") and now - row.made_at < REPORTED_AFTER:
+        return None
+    sent = found.get("sent", 0)
+    return sent, max(row.written - sent, 0)
+
+
+def close(conn: Connection, row: AnnouncementRow, sent: int, unreachable: int, now: datetime) -> bool:
+    """The announcement is done; ``False`` where another process was quicker. What waits still is not sent any more."""
+    if _DONE.run(conn, which=row.id, arrived=sent, lost=unreachable, now=now) == 0:
+        return False
+    outbox.cancel(conn, topic(row.id))
+    audit.write(
+        conn, "system", "announcement.done", f"announcement:{row.id}", now, row.unit_id, sent=sent, lost=unreachable
+    )
+    return True
+
+
+_OF_OFFICER = Prepared(
+    sa.select(contacts.c.id, contacts.c.account, contacts.c.address, conversations.c.language)
+    .select_from(
+        officer_contacts.join(contacts, contacts.c.id == officer_contacts.c.contact_id).join(
+            conversations, conversations.c.contact_id == contacts.c.id
+        )
+    )
+    .where(officer_contacts.c.officer_id == sa.bindparam("officer"), contacts.c.reachable)
+    .order_by(contacts.c.id)
+)
+_PURGE = Prepared(
+    sa.delete(announcements).where(
+        announcements.c.done_at.is_not(None), announcements.c.made_at < sa.bindparam("before")
+    )
+)
+
+
+def contacts_of_officer(conn: Connection, officer_id: int) -> list[Reach]:
+    """The reachable contacts through which an officer acts."""
+    return [Reach(*row) for row in _OF_OFFICER.all(conn, officer=officer_id)]
+
+
+def purge(conn: Connection, before: datetime) -> int:
+    """Forget announcements that were done long ago."""
+    return _PURGE.run(conn, before=before)
