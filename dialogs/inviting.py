@@ -49,7 +49,7 @@ def arrive(turn: Turn, state: object, code: codes.InviteCode) -> Next:
     except Refused as refused:
         if refused.code != "invite_wrong":
             raise
-        return Next(state, guessing.missed(turn) or refusals.sentence(turn, refused))
+        return Next(state, guessing.missed(turn, code) or refusals.sentence(turn, refused))
     if found.unit_id is None:
         officers.accept(turn.conn, found, turn.chat.contact_id, None, turn.now)
         people.keep_contact(turn.conn, turn.chat.contact_id)

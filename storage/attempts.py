@@ -2,12 +2,14 @@
 states, and how many join a unit.
 
 A count is kept for an hour from its first attempt, under a name that tells nobody who it is: contacts and networks go
-in as a hash. So it outlives the contact itself: forgetting a chat and beginning anew gives no fresh guesses.
+in as an HMAC under the server's key, since addresses are few enough to be tried one by one. So it outlives the contact
+itself: forgetting a chat and beginning anew gives no fresh guesses.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -31,7 +33,9 @@ ACCOUNT_ALARM = 200  # of a whole channel account: the log says it; locking it w
 
 
 class Attempt(SQLModel, table=True):
-    """Attempts of one kind under one name since ``since``; ``locked_until``: no further one until then."""
+    """Attempts of one kind under one name since ``since``; ``locked_until``: no further one until then. ``seen``: a
+    mark for each wrong code of a contact within the hour (:func:`mark`), for the same slip made again is no new guess.
+    """
 
     __tablename__ = "attempts"
     __table_args__ = (
@@ -44,6 +48,7 @@ class Attempt(SQLModel, table=True):
     tries: int = 0
     since: datetime = Field(sa_type=UtcTime, index=True)
     locked_until: datetime | None = Field(default=None, sa_type=UtcTime)
+    seen: str = Field(default="", max_length=64, sa_column_kwargs={"server_default": ""})
 
 
 attempts = table_of(Attempt)
@@ -51,7 +56,7 @@ attempts = table_of(Attempt)
 
 @dataclass(frozen=True, slots=True)
 class Guesser:
-    """Who tries secrets: the contact and, where the channel knows it, the network (a hash each), and the channel
+    """Who tries secrets: the contact and, where the channel knows it, the network (an HMAC each), and the channel
     account."""
 
     contact: str
@@ -59,17 +64,23 @@ class Guesser:
     account: str
 
 
-def guesser(account: str, address: str, network: str = "") -> Guesser:
-    """A guesser as it is counted. *network*: what the channel names a network by, ``""``: unknown."""
+def guesser(account: str, address: str, network: str = "", *, key: bytes = b"") -> Guesser:
+    """A guesser as it is counted. *network*: what the channel names a network by, ``""``: unknown. *key*: the server's
+    (32 bytes); a server without one counts all the same, under names that whoever has the database may try out."""
     return Guesser(
-        "contact:" + _hashed(f"{account}\0{address}"),
-        "network:" + _hashed(network) if network else "",
-        "account:" + _hashed(account),
+        "contact:" + _named(key, f"{account}\0{address}"),
+        "network:" + _named(key, network) if network else "",
+        "account:" + _named(key, account),
     )
 
 
-def _hashed(text: str) -> str:
-    return hashlib.sha256(b"hoctap attempts\0" + text.encode()).hexdigest()[:40]
+def _named(key: bytes, text: str) -> str:
+    return hmac.digest(key, b"hoctap attempts\0" + text.encode(), hashlib.sha256).hex()[:40]
+
+
+def mark(code: str, *, key: bytes = b"") -> str:
+    """What tells a wrong code from the other few of its contact and nothing else of it: 16 bits."""
+    return hmac.digest(key, b"hoctap wrong code\0" + code.encode(), hashlib.sha256).hex()[:4]
 
 
 _FIELDS = (attempts.c.tries, attempts.c.since, attempts.c.locked_until)
@@ -78,6 +89,7 @@ _READ = Prepared(sa.select(*_FIELDS).where(*_KEY))
 _LOCK = Prepared(sa.select(*_FIELDS).where(*_KEY).with_for_update())
 _NEW = {
     "kind": sa.bindparam("of"), "who": sa.bindparam("name"), "tries": sa.literal(0), "since": sa.bindparam("now"),
+    "seen": sa.literal(""),
 }  # fmt: skip
 _BEGIN = Prepared(pg_insert(attempts).values(**_NEW).on_conflict_do_nothing())
 _BEGIN_SQLITE = Prepared(sa.insert(attempts).prefix_with("OR IGNORE").values(**_NEW))
@@ -86,6 +98,8 @@ _CHANGE = Prepared(
     .where(*_KEY)
     .values(tries=sa.bindparam("count"), since=sa.bindparam("start"), locked_until=sa.bindparam("until"))
 )
+_SEEN = Prepared(sa.select(attempts.c.seen).where(*_KEY))
+_NOTE = Prepared(sa.update(attempts).where(*_KEY).values(seen=sa.bindparam("marks")))
 _PURGE = Prepared(sa.delete(attempts).where(attempts.c.since < sa.bindparam("before")))
 
 
@@ -99,13 +113,31 @@ def locked(conn: Connection, who: Guesser, now: datetime) -> datetime | None:
     return found
 
 
-def wrong(conn: Connection, who: Guesser, now: datetime) -> tuple[datetime | None, bool]:
-    """A secret was wrong: count it. Until when the contact or its network is locked now, and whether the whole account
-    has just had so many (:data:`ACCOUNT_ALARM`) that its operator should know.
+def repeated(conn: Connection, who: Guesser, tried: str, now: datetime) -> bool:
+    """Has this contact tried this very code (its :func:`mark`) within the hour? It was wrong then, and is no new
+    guess."""
+    return tried in _marks(conn, who, now)
+
+
+def _marks(conn: Connection, who: Guesser, now: datetime) -> list[str]:
+    row = _READ.first(conn, of="secret", name=who.contact)
+    if row is None or now - row.since >= SPAN:
+        return []
+    return [each for each in (_SEEN.value(conn, of="secret", name=who.contact) or "").split(",") if each]
+
+
+def wrong(conn: Connection, who: Guesser, tried: str, now: datetime) -> tuple[datetime | None, bool]:
+    """A secret was wrong: count it, unless this contact has tried the same (*tried*: its :func:`mark`) within the hour.
+    Until when the contact or its network is locked now, and whether the whole account has just had so many
+    (:data:`ACCOUNT_ALARM`) that its operator should know.
 
     The caller must not raise ``Refused`` afterwards: that would take the count back.
     """
+    marks = _marks(conn, who, now)
+    if tried in marks:
+        return None, False
     ends = [_count(conn, who.contact, CONTACT_TRIES, now)]
+    _NOTE.run(conn, of="secret", name=who.contact, marks=",".join([*marks, tried][-CONTACT_TRIES:]))
     if who.network:
         ends.append(_count(conn, who.network, NETWORK_TRIES, now))
     alarm = _count(conn, who.account, 0, now) is not None

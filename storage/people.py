@@ -370,9 +370,7 @@ _HANDLE = Prepared(sa.select(resume_cards.c.person_id).where(resume_cards.c.hand
 _COUNT_TRY = Prepared(
     sa.update(resume_cards)
     .where(resume_cards.c.handle == sa.bindparam("handle"))
-    .values(
-        wrong_tries=sa.bindparam("tries"), wrong_since=sa.bindparam("since"), locked_until=sa.bindparam("until")
-    )
+    .values(wrong_tries=sa.bindparam("tries"), wrong_since=sa.bindparam("since"), locked_until=sa.bindparam("until"))
 )
 _LINKED = Prepared(
     sa.select(contact_person.c.person_id).where(

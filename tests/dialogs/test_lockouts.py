@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -13,7 +14,9 @@ import sqlalchemy as sa
 from dialogs.model import Incoming, Typed
 from dialogs.turn import take_turn
 from storage import attempts, codes, officers, people, units
+from storage.base import Refused
 from storage.engine import metadata
+from storage.identity import Key, KeyRing
 from tests.support.world import Chat, World
 
 HOUR = "tạm khóa một giờ"
@@ -35,8 +38,9 @@ def resume_of(citizen: Chat) -> str:
     return text[text.index("TL-") :][:22]
 
 
-def mistyped(code: str) -> str:
-    return code[:-1] + ("2" if code[-1] != "2" else "3")
+def mistyped(code: str, n: int = 0) -> str:
+    """The *n*-th slip in the last sign."""
+    return code[:-1] + codes.DRAWN.replace(code[-1], "")[n]
 
 
 # ------------------------------------------------------------------------------------------ how much there is to guess
@@ -79,7 +83,7 @@ def test_five_wrong_invites_lock_the_door_for_an_hour(world: World) -> None:
 def test_wrong_codes_of_one_kind_count_for_the_other(world: World) -> None:
     card = resume_of(world.citizen().joins())
     stranger = world.citizen().opens()
-    for code in (guess(), mistyped(card), guess(), mistyped(card), guess()):
+    for code in (guess(), mistyped(card), guess(), mistyped(card, 1), guess()):
         stranger.types(code)
     stranger.sees(HOUR).types(card).sees(HOUR).sees_not("Đã mở lại phiếu")
 
@@ -156,6 +160,29 @@ def test_what_is_counted_names_nobody_and_goes_in_a_day(world: World) -> None:
         assert attempts.purge(conn, world.now + timedelta(seconds=1)) == 2
 
 
+def test_who_has_the_database_cannot_try_addresses_out(world: World) -> None:
+    """Chat numbers and network addresses are few: a hash without a key is the address itself."""
+    world.rules = replace(world.rules, keys=lambda: KeyRing((Key("VN-1", 1, b"k" * 32),)))
+    stranger = world.citizen().opens().types(guess())
+    bare = attempts.guesser(stranger.account, stranger.address)
+    with world.read() as conn:
+        names = {row.who for row in conn.execute(sa.select(attempts.attempts))}
+    assert len(names) == 2
+    assert not names & {bare.contact, bare.account}
+    assert attempts.guesser("a", "b", "c", key=b"1") != attempts.guesser("a", "b", "c", key=b"2")
+
+
+def test_a_folder_of_keys_that_is_spoilt_opens_no_door(world: World) -> None:
+    def spoilt() -> KeyRing:
+        raise Refused("identity_key_missing")
+
+    world.rules = replace(world.rules, keys=spoilt)
+    stranger = world.citizen().opens()
+    for _n in range(attempts.CONTACT_TRIES):
+        stranger.types(guess())
+    stranger.sees(HOUR)
+
+
 # ------------------------------------------------------------------------------------------------------- resume cards
 
 
@@ -164,10 +191,10 @@ def test_ten_wrong_tries_lock_the_card_and_its_holder_is_told_once(world: World)
     card = resume_of(holder)
     for _n in range(2):
         thief = world.citizen().opens()
-        for _m in range(4):
-            thief.types(mistyped(card)).sees("chưa đúng")
+        for n in range(4):
+            thief.types(mistyped(card, n)).sees("chưa đúng")
     assert holder.hears() == []
-    thief = world.citizen().opens().types(mistyped(card)).sees("chưa đúng").types(mistyped(card)).sees(HOUR)
+    thief = world.citizen().opens().types(mistyped(card)).sees("chưa đúng").types(mistyped(card, 1)).sees(HOUR)
     (told,) = holder.hears()
     assert "10 lần" in told.text and "lấy mã mới" in told.text and told.choices[0].id == "go:hoso"
     world.citizen().opens().types(card).sees(HOUR).sees_not("Đã mở lại phiếu")  # the right code, from a clean phone
@@ -175,6 +202,37 @@ def test_ten_wrong_tries_lock_the_card_and_its_holder_is_told_once(world: World)
     holder.presses("later").types("/hoso").presses("resume_code")
     world.citizen().opens().types(resume_of(holder)).sees("Đã mở lại phiếu")  # a new card is not locked
     assert thief.exists()
+
+
+def test_the_same_slip_again_and_again_is_one_guess(world: World) -> None:
+    holder = world.citizen().joins()
+    card = resume_of(holder)
+    phone = world.citizen().opens()
+    for _n in range(12):
+        phone.types(mistyped(card)).sees("chưa đúng").sees_not(HOUR)
+    for n in range(1, 4):
+        phone.types(mistyped(card, n)).types(mistyped(card)).sees("chưa đúng").sees_not(HOUR)
+    phone.types(card).sees("Đã mở lại phiếu")
+    assert "bị khóa" not in "".join(each.text for each in holder.hears())
+
+
+def test_the_same_slip_an_hour_later_counts_anew(world: World) -> None:
+    card = resume_of(world.citizen().joins())
+    phone = world.citizen().opens()
+    for n in range(4):
+        phone.types(mistyped(card, n))
+    world.passes(minutes=61)
+    for n in range(4):
+        phone.types(mistyped(card, n)).sees("chưa đúng")
+    phone.types(mistyped(card, 4)).sees(HOUR)
+
+
+def test_slips_on_a_card_are_forgotten_after_a_day(world: World) -> None:
+    card = resume_of(world.citizen().joins())
+    for _n in range(3 * people.RESUME_TRIES):
+        world.citizen().opens().types(mistyped(card)).sees("chưa đúng").sees_not(HOUR)
+        world.passes(hours=3)
+    world.citizen().opens().types(card).sees("Đã mở lại phiếu")
 
 
 def test_a_card_that_nobody_has_counts_as_a_wrong_one(world: World) -> None:
