@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from dialogs import answering, handing_in, notices, places
 from dialogs.model import Choice, Screen
@@ -22,7 +23,7 @@ REASONS = ("too_big", "too_many_pixels", "not_a_picture", "broken", "locked", "u
 def arrived(conn: Connection, arrival_id: int, fetched: Sequence[Picture], rules: Rules, now: datetime) -> None:
     """The file is here, as one picture or more (the pages of a paper): its piece is given, further pages are put beside
     it, and its sender may see them. The last one of a form that was handed in takes it into the queue, and its citizen
-    is told; so is what found no room."""
+    is told; so is what found no room, and that a longer file was cut short."""
     found = _claimed(conn, arrival_id)
     if found is None:
         return
@@ -42,9 +43,11 @@ def arrived(conn: Connection, arrival_id: int, fetched: Sequence[Picture], rules
             evidence.use_upload(conn, chat.contact_id, each.key)
         else:  # no row names its thumbnail, and perhaps none the picture
             deletions.after(conn, bytes_of, now)
-    over = len(set(keys) - placed)
-    if over:
-        notices.to_person(conn, now, row.person_id, lambda: _no_room(conn, row, arrival.indicator, over, rules))
+    over, cut = len(set(keys) - placed), fetched[0].in_file > len(fetched)
+    if over or cut:
+        whole = fetched[0].in_file if cut else 0
+        told = partial(_not_all, conn, row, arrival.indicator, over, len(fetched), whole, rules)
+        notices.to_person(conn, now, row.person_id, told)
     if handing_in.enter_when_settled(conn, row.id, f"person:{row.person_id}", now) is not None:
         notices.to_person(conn, now, row.person_id, lambda: Screen("\n".join(_receipt(conn, row)), (_to_dossier(),)))
 
@@ -89,15 +92,19 @@ def _receipt(conn: Connection, row: AssessmentRow) -> list[str]:
     return [line for line in lines if line]
 
 
-def _no_room(conn: Connection, row: AssessmentRow, indicator: str, over: int, rules: Rules) -> Screen:
+def _not_all(
+    conn: Connection, row: AssessmentRow, indicator: str, over: int, kept: int, whole: int, rules: Rules
+) -> Screen:
+    """Pages of a paper that are not beside the answer: *over* found no room; of *whole*, if it is said, *kept* are."""
     n = answering.position(places.criteria_of(conn, row), indicator)
     season = rules.quota.pictures_per_season
     if sum(each.kind in evidence.PICTURE_KINDS for each in evidence.all_of(conn, row.id)) >= season:
-        text = _("arriving.no_room_season", n=n, most=number(season), over=number(over))
+        room = _("arriving.no_room_season", n=n, most=number(season), over=number(over))
     else:
-        text = _("arriving.no_room", n=n, most=number(evidence.MOST_PICTURES), over=number(over))
+        room = _("arriving.no_room", n=n, most=number(evidence.MOST_PICTURES), over=number(over))
+    first = _("arriving.first_pages", n=n, kept=number(kept), pages=number(whole)) if whole else ""
     return Screen(
-        text,
+        "\n".join(filter(None, (first, room if over else ""))),
         (Choice(f"go:prove:{row.code}:{indicator}", _("arriving.see", n=n)),),
     )
 

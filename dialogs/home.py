@@ -67,6 +67,8 @@ def show(state: Home, view: View) -> Screen:
     if view.standing is not None:
         lines.append(_("home.citizen", unit=view.unit))
         lines.append(standing.line(view.standing))
+        if standing.wanted(view.standing):
+            lines.append(standing.wanted(view.standing))
         choices.extend(standing.steps(view.standing))
     if view.officer and view.standing is None:
         return Screen("\n".join(lines), tuple(choices), title=_("home.officer", name=view.officer))

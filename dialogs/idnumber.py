@@ -11,12 +11,12 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
-from dialogs import places
+from dialogs import guessing, places
 from dialogs.model import Act, Choice, Incoming, Opened, Pressed, Screen, Sent, Typed
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, clean
 from locales import _, clock
-from storage import attempts, audit, evidence, identity, idnumbers, unsaid
+from storage import attempts, audit, evidence, identity, idnumbers, people, privacy, unsaid
 from storage.base import Refused
 from storage.identity import Sealed
 from storage.units import UnitRow
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 REMOVE = "remove"
 SKIP = "skip"
+LATER = "later"
+CONSENT_VERSION = f"2026-11{people.ID_NUMBER}"  # of the words in which the number is asked for
 
 
 @state
@@ -32,6 +34,17 @@ class Stating:
     """The number is asked for from /dulieu (whose own way back is *way_back*)."""
 
     way_back: str
+
+    SECRET = True
+
+
+@state
+class Wanted:
+    """The unit requires the number and the citizen, who joined before it did or had no card, has stated none. *then*:
+    where it goes on when they have (``""``: back)."""
+
+    way_back: str
+    then: str = ""
 
     SECRET = True
 
@@ -112,6 +125,11 @@ def question(asked: str, contact: str, present: str = "") -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def wanting(turn: Turn, unit: UnitRow) -> bool:
+    """Does the unit require a number of whoever speaks, and none is kept? Then no form is handed in without it."""
+    return policy(turn, unit) == "require" and not identity.last4(turn.conn, turn.person.id)
+
+
 @dataclass(frozen=True, slots=True)
 class Stated:
     """What came of a stated number: sealed, or ``None``; and the line that says it."""
@@ -132,7 +150,7 @@ def stated(turn: Turn, birth_year: int, contact: str, person_id: int = 0) -> Sta
     (number,) = whole
     if not idnumbers.well_formed(number, this_year):
         return Stated(None, _("idnumber.wrong", contact=contact).strip())
-    until = attempts.state(turn.conn, attempts.guesser(turn.chat.account, turn.chat.address), turn.now)
+    until = attempts.state(turn.conn, guessing.who(turn), turn.now)
     if until is not None:
         return Stated(None, _("idnumber.shut", until=clock(until), contact=contact).strip())
     assert turn.rules.keys is not None  # else nobody was asked
@@ -157,13 +175,30 @@ def refuse_picture(turn: Turn, state: object) -> Next:
 
 
 def keep(turn: Turn, person_id: int, unit_id: int, sealed: Sealed) -> None:
-    """Keep a sealed number as the person's; written down without it."""
+    """Keep a sealed number as the person's, and the consent that stating it was; written down without it."""
     doubled = identity.keep(turn.conn, person_id, sealed, turn.now)
+    unit = places.here(turn, unit_id)
+    controller = places.controller(places.settings(turn, unit), unit)
+    people.consent_to_id_number(
+        turn.conn, turn.chat.contact_id, person_id, unit_id, CONSENT_VERSION, controller, turn.now
+    )
     subject = f"person:{person_id}"
     audit.write(turn.conn, subject, "identity.state", subject, turn.now, unit_id, doubled=doubled)
 
 
-# ------------------------------------------------------------------------------------------ from /dulieu
+def _take_back(turn: Turn) -> None:
+    """The number goes, and the consent to it with it."""
+    person = turn.person
+    identity.remove(turn.conn, person.id)
+    people.withdraw_id_number(turn.conn, person.id, turn.now)
+    privacy.ask(
+        turn.conn, "withdraw", actor=turn.actor, now=turn.now, person_id=person.id, contact_id=turn.chat.contact_id,
+        unit_id=person.unit_id, about="id_number", done=True,
+    )  # fmt: skip
+    audit.write(turn.conn, turn.actor, "identity.remove", turn.actor, turn.now, person.unit_id)
+
+
+# ---------------------------------------------------------------------------- from /dulieu, and before handing in
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +217,7 @@ def shown(turn: Turn) -> str:
     return idnumbers.shaded(last4) if last4 else ""
 
 
-def load(turn: Turn, state: Stating) -> View:
+def load(turn: Turn, state: Stating | Wanted) -> View:
     """Read what is kept. Raises ``Refused("assessment_gone")`` when the person has gone meanwhile."""
     if turn.chat.person is None:
         raise Refused("assessment_gone")
@@ -190,8 +225,11 @@ def load(turn: Turn, state: Stating) -> View:
     return View(shown(turn), policy(turn, unit), places.whom_to_ask(places.settings(turn, unit)))
 
 
-def show(state: Stating, view: View) -> Screen:
+def show(state: Stating | Wanted, view: View) -> Screen:
     """The question; a number that is kept can be taken back. Where none is asked (any more) that is all."""
+    if isinstance(state, Wanted):
+        text = f"{_('idnumber.wanted')}\n\n{question(view.asked, view.contact, view.present)}"
+        return Screen(text, (Choice(BACK, _("idnumber.not_now"), "quiet"),), input="secret")
     choices = [Choice(REMOVE, _("idnumber.remove"), "danger")] if view.present else []
     text = (
         _("idnumber.present", number=view.present)
@@ -206,24 +244,30 @@ def show(state: Stating, view: View) -> Screen:
     )
 
 
-def take(turn: Turn, state: Stating, view: View, act: Act) -> Next:
+def take(turn: Turn, state: Stating | Wanted, view: View, act: Act) -> Next:
     """A number, or none any more."""
-    from dialogs.mydata import MyData  # which leads here
-
     person = turn.person
     match act:
         case Pressed("back"):
-            return Next(MyData(state.way_back))
-        case Pressed("remove"):
-            identity.remove(turn.conn, person.id)
-            audit.write(turn.conn, turn.actor, "identity.remove", turn.actor, turn.now, person.unit_id)
-            return Next(MyData(state.way_back), _("idnumber.removed"))
-        case Typed() if view.asked != "no":
+            return _onward(state, stated=False)
+        case Pressed("remove") if isinstance(state, Stating):
+            _take_back(turn)
+            return _onward(state, _("idnumber.removed"))
+        case Typed() if view.asked != "no" or isinstance(state, Wanted):
             found = stated(turn, person.birth_year, view.contact, person.id)
             if found.sealed is None:
                 return Next(state, found.note)
             keep(turn, person.id, person.unit_id, found.sealed)
-            return Next(MyData(state.way_back), found.note)
+            return _onward(state, found.note)
         case Sent():
             return refuse_picture(turn, state)
     return Next(state, puzzled=True)
+
+
+def _onward(state: Stating | Wanted, note: str = "", *, stated: bool = True) -> Next:
+    from dialogs import detours
+    from dialogs.mydata import MyData  # which leads here
+
+    if isinstance(state, Stating):
+        return Next(MyData(state.way_back), note)
+    return detours.back((state.then if stated else "") or state.way_back, note)

@@ -341,7 +341,9 @@ def show(state: object, view: View) -> Screen:
         case AskIdNumber():
             # Who has no card yet may join all the same, and is asked again before handing in.
             required = view.id_number == "require"
-            skip = (Choice("later", _("idnumber.later"), "quiet"),) if required else (Choice("skip", _("idnumber.skip")),)
+            skip = (
+                (Choice("later", _("idnumber.later"), "quiet"),) if required else (Choice("skip", _("idnumber.skip")),)
+            )
             text = idnumber.question(view.id_number, view.contact)
             return Screen(text, (*skip, _back()), input="secret", progress=(4, 6))
         case AskForm(birth_year=birth_year):

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import criteria
 from criteria import Indicator
-from dialogs import answering, handing_in, places
+from dialogs import answering, handing_in, idnumber, places
 from dialogs.answering import Sheet
 from dialogs.handing_in import complete, open_ids, wanting
 from dialogs.model import Act, Choice, Picture, Pressed, Screen, Sent, Typed
-from dialogs.states import Next, Turn, state
+from dialogs.states import Next, Turn, encode_state, state
 from dialogs.text import BACK, clean
 from locales import _, number, voice
 from storage import albums, assessments, evidence
@@ -518,7 +518,7 @@ def _take(turn: Turn, state: object, view: View, act: Act) -> Next:
         case Lowering():
             return _take_lowering(turn, state, sheet, act)
         case Overview(assessment):
-            return _take_overview(state, sheet, act)
+            return _take_overview(turn, state, sheet, act)
         case Picking(assessment):
             if isinstance(act, Pressed) and act.choice.startswith("ask:"):
                 return Next(Asking(assessment, act.choice.removeprefix("ask:")))
@@ -567,7 +567,7 @@ def _take_question(turn: Turn, state: Asking, sheet: Sheet, act: Act) -> Next:
             count, over = _add_pictures(turn, sheet, target, act)
             key = "evidence.got_late" if state.late else "evidence.got_choose"
             note = _(key, n=number(count), q=answering.position(sheet.criteria, target.id))
-            return Next(state, f"{over} {note}".strip())
+            return Next(state, " ".join(filter(None, (over, _cut_short(turn, act), note))))
     return Next(state, puzzled=True)
 
 
@@ -629,6 +629,12 @@ def more_of_album(turn: Turn, state: object, assessment_id: int, indicator: str,
     return _entered(turn, row, Next(state, f"{over} {got}".strip()))
 
 
+def _cut_short(turn: Turn, sent: Sent) -> str:
+    """That a file was longer than what is kept of it, in a sentence; mostly nothing."""
+    found = evidence.cut_short(turn.conn, turn.chat.contact_id, sent.uploads)
+    return _("evidence.first_pages", kept=number(found[0]), pages=number(found[1])) if found else ""
+
+
 def _add_pictures(turn: Turn, sheet: Sheet, indicator: Indicator, sent: Sent) -> tuple[int, str]:
     """Put pictures beside an answer: how many pictures are there now, and a sentence when not all found room.
 
@@ -681,7 +687,7 @@ def _take_evidence(turn: Turn, state: Evidencing, sheet: Sheet, act: Act) -> Nex
     match act:
         case Sent():
             count, over = _add_pictures(turn, sheet, indicator, act)
-            note = f"{over} {_('evidence.got', n=number(count), q=n)}".strip()
+            note = " ".join(filter(None, (over, _cut_short(turn, act), _("evidence.got", n=number(count), q=n))))
             return _evidenced(turn, state, sheet, note, late="" if over else indicator.id)
         case Typed(text):
             kind = _kind_of_text(indicator, text)
@@ -756,10 +762,10 @@ def _take_lowering(turn: Turn, state: Lowering, sheet: Sheet, act: Act) -> Next:
     return Next(Evidencing(state.assessment, indicator.id))
 
 
-def _take_overview(state: Overview, sheet: Sheet, act: Act) -> Next:
+def _take_overview(turn: Turn, state: Overview, sheet: Sheet, act: Act) -> Next:
     match act:
         case Pressed("hand_in") if complete(sheet):
-            return Next(Confirming(state.assessment))
+            return _without_number(turn, sheet.row) or Next(Confirming(state.assessment))
         case Pressed("pick"):
             return Next(Picking(state.assessment))
         case Pressed(choice) if choice.startswith("ask:"):
@@ -767,6 +773,14 @@ def _take_overview(state: Overview, sheet: Sheet, act: Act) -> Next:
         case Pressed(choice) if choice.startswith("prove:"):
             return Next(Evidencing(state.assessment, choice.removeprefix("prove:")))
     return Next(state)
+
+
+def _without_number(turn: Turn, row: AssessmentRow) -> Next | None:
+    """The question for the personal id number, where the unit requires one and none is kept (the citizen joined before
+    it did, or had no card yet); ``None``: the form may be handed in."""
+    if not idnumber.wanting(turn, places.here(turn, row.unit_id)):
+        return None
+    return Next(idnumber.Wanted(encode_state(Overview(row.id)), encode_state(Confirming(row.id))))
 
 
 def _submit(turn: Turn, assessment: int) -> Next:
@@ -777,6 +791,9 @@ def _submit(turn: Turn, assessment: int) -> Next:
     sheet = answering.changed(turn, assessments.locked(turn.conn, assessment))
     if not complete(sheet):
         raise Refused("assessment_incomplete")
+    asked = _without_number(turn, sheet.row)
+    if asked is not None:
+        return asked
     here, of = sheet.pictures
     if here == of:
         row = handing_in.enter(turn.conn, sheet.row, turn.actor, turn.now)

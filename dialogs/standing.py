@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from criteria import CriteriaSet, Score
-from dialogs import answering, handing_in, notices, places
+from dialogs import answering, handing_in, idnumber, notices, places
 from dialogs.model import Act, Choice, Pressed, Screen
-from dialogs.states import Next, Turn, state
+from dialogs.states import Next, Turn, encode_state, state
 from dialogs.text import BACK, clipped
 from locales import _, day, number
 from storage import assessments, outbox, people, reviews
@@ -66,6 +66,7 @@ class View:
     review: ReviewRow | None = None
     returned: tuple[tuple[int, str, str], ...] = ()  # number, indicator, reason
     pictures: tuple[int, int] = (0, 0)  # here, with those on their way
+    id_wanted: bool = False  # the unit requires a personal id number, and none is kept
     asked_again: tuple[int, ...] = ()  # of a form handed in: the numbers of the questions that it waits for
 
 
@@ -107,10 +108,13 @@ def _view(turn: Turn, person: PersonRow, row: AssessmentRow | None) -> View:
         mend_open=own.assessment_open(today) or own.decision_open(today),
         registered=row is not None and row.year == season.year,
         room=turn.capabilities.text_limit - _BESIDE,
+        id_wanted=idnumber.wanting(turn, unit),
     )
     if row is None:
         return view
     seen = answering.as_citizen_sees(turn, row)
+    if seen.row.status in ("approved", "not_met"):
+        view = replace(view, id_wanted=False)
     given = seen.sheet
     if row.handed_in_at is not None:
         asked = handing_in.asked_again(turn.conn, given)
@@ -177,10 +181,15 @@ def _handed_in(view: View, row: AssessmentRow) -> str:
     return _("standing.line.handed_in", code=row.code, here=number(here), of=number(of))
 
 
+def wanted(view: View) -> str:
+    """What the unit still wants to know of the citizen, in a line; mostly nothing."""
+    return _("idnumber.wanted") if view.id_wanted else ""
+
+
 def steps(view: View) -> list[Choice]:
     """What the citizen may do next, the likely one first."""
     row = view.row
-    found: list[Choice] = []
+    found: list[Choice] = [Choice("id_number", _("mydata.give.id_number"))] if view.id_wanted else []
     if not view.registered and view.registration_open:
         look = "main" if row is None else "plain"
         found.append(Choice("register", _("standing.register", year=view.year), look))
@@ -217,7 +226,8 @@ def show(state: object, view: View) -> Screen:
                 (Choice("again", _("standing.again_yes"), "danger"), Choice(BACK, _("standing.keep"), "main")),
             )
     if view.row is None:
-        return Screen(line(view), (*(each for each in steps(view) if each.id != "standing"), _home()))
+        text = "\n\n".join(filter(None, (line(view), wanted(view))))
+        return Screen(text, (*(each for each in steps(view) if each.id != "standing"), _home()))
     return Screen("\n\n".join(_paragraphs(view)), (*_choices(view),), title=_("standing.title", year=view.row.year))
 
 
@@ -257,6 +267,7 @@ def _paragraphs(view: View) -> list[str]:
         case "withdrawn":
             parts.append(_("standing.withdrawn"))
     parts.extend(_officer_levels(view))
+    parts.append(wanted(view))
     if view.contact:
         parts.append(view.contact)
     if view.earlier is not None:
@@ -352,6 +363,8 @@ def step(turn: Turn, view: View, choice: str) -> Next:
         return Next(Standing(), _("standing.new_resume", resume=code))
     if choice == BACK:
         return Next(Home())
+    if choice == "id_number" and view.id_wanted:
+        return Next(idnumber.Wanted(encode_state(Standing())))
     if choice == "standing" or row is None:
         return Next(Standing())
     if choice == "ask_withdraw":

@@ -32,6 +32,7 @@ class Upload(SQLModel, table=True):
     source_hash: str = Field(max_length=64, index=True)  # of the file that came; several pages may come of one
     page: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
     pages: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+    in_file: int = Field(default=1, sa_column_kwargs={"server_default": "1"})  # pages of that file, kept or not
     phash: str | None = Field(
         default=None, max_length=16, index=True
     )  # what looks alike has the same; see seen_elsewhere
@@ -129,8 +130,9 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture in the blob store: its key, the SHA-256 (hex) of the file that it came of, which page of how many,
-    pixels, bytes; how it looks (:func:`seen_elsewhere`), the key of its thumbnail (``None``: it is small itself)."""
+    """A picture in the blob store: its key, the SHA-256 (hex) of the file that it came of, which page of how many kept
+    and how many in that file, pixels, bytes; how it looks (:func:`seen_elsewhere`), the key of its thumbnail (``None``:
+    it is small itself)."""
 
     key: str
     source_hash: str
@@ -141,6 +143,7 @@ class Picture:
     thumbnail: str | None = None
     page: int = 1
     pages: int = 1
+    in_file: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +168,7 @@ _PUT_UPLOAD = Prepared(
         source_hash=sa.bindparam("source"),
         page=sa.bindparam("nth"),
         pages=sa.bindparam("of"),
+        in_file=sa.bindparam("whole"),
         phash=sa.bindparam("looks"),
         thumbnail=sa.bindparam("small"),
         width=sa.bindparam("w"),
@@ -182,6 +186,7 @@ _RENEW_UPLOAD = Prepared(
         source_hash=sa.bindparam("source"),
         page=sa.bindparam("nth"),
         pages=sa.bindparam("of"),
+        in_file=sa.bindparam("whole"),
         phash=sa.bindparam("looks"),
         thumbnail=sa.bindparam("small"),
         at=sa.bindparam("now"),
@@ -202,6 +207,7 @@ def put_upload(conn: Connection, contact_id: int, picture: Picture, now: datetim
         "source": picture.source_hash,
         "nth": picture.page,
         "of": picture.pages,
+        "whole": picture.in_file,
         "looks": picture.phash,
         "small": picture.thumbnail,
         "now": now,
@@ -214,8 +220,8 @@ def put_chart(conn: Connection, contact_id: int, key: str, size: int, now: datet
     """A chart was drawn for this contact: its to see as long as the history that shows it."""
     if _UPLOAD.first(conn, contact=contact_id, blob=key) is None:
         _PUT_UPLOAD.run(
-            conn, contact=contact_id, blob=key, source=key, nth=1, of=1, looks=None, small=None, w=0, h=0, bytes=size,
-            taken=True, now=now,
+            conn, contact=contact_id, blob=key, source=key, nth=1, of=1, whole=1, looks=None, small=None, w=0, h=0,
+            bytes=size, taken=True, now=now,
         )  # fmt: skip
 
 
@@ -230,6 +236,7 @@ _OF_FILE = Prepared(
         uploads.c.thumbnail,
         uploads.c.page,
         uploads.c.pages,
+        uploads.c.in_file,
     )
     .where(uploads.c.contact_id == sa.bindparam("contact"), uploads.c.source_hash == sa.bindparam("source"))
     .order_by(uploads.c.page)
@@ -240,6 +247,24 @@ def of_file(conn: Connection, contact_id: int, source_hash: str) -> tuple[Pictur
     """The pictures that were made of this very file when this contact sent it before; ``()`` unless all are there."""
     found = [Picture(*row) for row in _OF_FILE.all(conn, contact=contact_id, source=source_hash)]
     return tuple(found) if found and len(found) == found[0].pages else ()
+
+
+_CUT = Prepared(
+    sa.select(uploads.c.pages, uploads.c.in_file).where(
+        uploads.c.contact_id == sa.bindparam("contact"),
+        uploads.c.key == sa.bindparam("blob"),
+        uploads.c.in_file > uploads.c.pages,
+    )
+)
+
+
+def cut_short(conn: Connection, contact_id: int, keys: Sequence[str]) -> tuple[int, int] | None:
+    """Of the first of these uploads that came of a file with more pages than are kept: how many are, of how many."""
+    for key in keys:
+        row = _CUT.first(conn, contact=contact_id, blob=key)
+        if row is not None:
+            return row.pages, row.in_file
+    return None
 
 
 _SAME_PERSON = contact_person.alias("same_person")

@@ -29,8 +29,8 @@ class StoredPicture:
     """A picture ready to store: ``key`` is the SHA-256 (hex) of ``data``, a JPEG of at most 2,560 px a side.
 
     ``source_hash`` is the SHA-256 (hex) of the file as it came, so that the same file sent twice can be told; ``page``
-    of ``pages`` made of that file. ``phash``: 64 bits (16 hex digits) that survive scaling and recompression; ``None``
-    for an empty page. ``thumbnail``: a JPEG 480 px wide, ``b""`` where the picture is no wider.
+    of ``pages`` made of that file, which has ``in_file``. ``phash``: 64 bits (16 hex digits) that survive scaling and
+    recompression; ``None`` for an empty page. ``thumbnail``: a JPEG 480 px wide, ``b""`` where the picture is no wider.
     """
 
     key: str
@@ -42,6 +42,7 @@ class StoredPicture:
     thumbnail: bytes = field(default=b"", repr=False)
     page: int = 1
     pages: int = 1
+    in_file: int = 1
 
 
 def receive(data: bytes) -> tuple[StoredPicture, ...]:
@@ -52,12 +53,21 @@ def receive(data: bytes) -> tuple[StoredPicture, ...]:
     :class:`~bot.pictures.refusal.PictureRefused`.
     """
     source_hash = hashlib.sha256(data).hexdigest()
-    made = [_encoded(image) for image in _images(data)]
+    made = [(_encoded(image), in_file) for image, in_file in _images(data)]
     return tuple(
         StoredPicture(
-            hashlib.sha256(jpeg).hexdigest(), jpeg, width, height, source_hash, phash, thumbnail, page, len(made)
+            hashlib.sha256(jpeg).hexdigest(),
+            jpeg,
+            width,
+            height,
+            source_hash,
+            phash,
+            thumbnail,
+            page,
+            len(made),
+            in_file,
         )
-        for page, (jpeg, width, height, phash, thumbnail) in enumerate(made, 1)
+        for page, ((jpeg, width, height, phash, thumbnail), in_file) in enumerate(made, 1)
     )
 
 
@@ -72,12 +82,13 @@ def kind_of(data: bytes) -> str:
     return kind
 
 
-def _images(data: bytes) -> Iterator[Image.Image]:
+def _images(data: bytes) -> Iterator[tuple[Image.Image, int]]:
+    """The pictures to keep, each with the number of pages that the file has."""
     kind = kind_of(data)
     if kind == "pdf":
         yield from papers.pages(data)
     else:
-        yield stills.decoded(data, kind)
+        yield stills.decoded(data, kind), 1
 
 
 def _encoded(image: Image.Image) -> tuple[bytes, int, int, str | None, bytes]:

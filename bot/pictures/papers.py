@@ -26,8 +26,9 @@ def kind_of(data: bytes) -> str | None:
     return "pdf" if data[:64].lstrip(BLANKS).startswith(HEAD) else None
 
 
-def pages(data: bytes) -> Iterator[Image.Image]:
-    """The first :data:`PAGES_LIMIT` pages as RGB on white, at most :data:`LONGEST_SIDE` px a side.
+def pages(data: bytes) -> Iterator[tuple[Image.Image, int]]:
+    """The first :data:`PAGES_LIMIT` pages as RGB on white, at most :data:`LONGEST_SIDE` px a side, each with the number
+    of pages that the file has.
 
     Raises :class:`PictureRefused`: ``locked`` (it wants a password), ``too_many_pixels`` (a page of over 5 m),
     ``broken``.
@@ -39,11 +40,11 @@ def pages(data: bytes) -> Iterator[Image.Image]:
     except DAMAGE as damage:
         raise PictureRefused("broken") from damage
     try:
-        count = min(len(document), PAGES_LIMIT)
-        if count <= 0:
+        of = len(document)
+        if of <= 0:
             raise PictureRefused("broken")
-        for n in range(count):
-            yield _rendered(document, n)
+        for n in range(min(of, PAGES_LIMIT)):
+            yield _rendered(document, n), of
     except DAMAGE as damage:
         raise PictureRefused("broken") from damage
     finally:

@@ -36,6 +36,7 @@ MOST_WAITING = 32  # files for each worker: about ten seconds of work, and their
 FILES_EACH = 500  # then a worker is replaced: what its libraries leak goes with it
 PICTURE_LIMIT = 32 * 1024 * 1024  # bytes of one answered JPEG: 2,560 px square of pure noise is a third of it
 SAID_LIMIT = 4096  # bytes of the JSON
+MOST_PAGES = 9_999  # that a file is said to have; it may claim any number
 REFUSALS = frozenset({"too_big", "too_many_pixels", "not_a_picture", "broken", "locked"})  # that a worker may answer
 
 # Not the server's own, in which tokens stand.
@@ -166,9 +167,10 @@ class _Worker:
         told = said["pictures"]
         if not 1 <= len(told) <= PAGES_LIMIT:
             raise WorkerFailed("pictures")
-        return tuple(self._picture(each, source_hash, page, len(told)) for page, each in enumerate(told, 1))
+        in_file = min(max(int(said.get("in_file", 1)), len(told)), MOST_PAGES)
+        return tuple(self._picture(each, source_hash, page, len(told), in_file) for page, each in enumerate(told, 1))
 
-    def _picture(self, told: dict[str, Any], source_hash: str, page: int, pages: int) -> StoredPicture:
+    def _picture(self, told: dict[str, Any], source_hash: str, page: int, pages: int, in_file: int) -> StoredPicture:
         size, small = told["sizes"]
         jpeg, thumbnail = self._exactly(size, PICTURE_LIMIT), self._exactly(small, PICTURE_LIMIT)
         width, height, phash = int(told["width"]), int(told["height"]), told["phash"]
@@ -179,7 +181,7 @@ class _Worker:
         if phash is not None:
             phash = f"{int(phash, 16) & 0xFFFF_FFFF_FFFF_FFFF:016x}"
         key = hashlib.sha256(jpeg).hexdigest()
-        return StoredPicture(key, jpeg, width, height, source_hash, phash, thumbnail, page, pages)
+        return StoredPicture(key, jpeg, width, height, source_hash, phash, thumbnail, page, pages, in_file)
 
     def _exactly(self, size: int, most: int = 8) -> bytes:
         if not 0 <= size <= most:

@@ -65,7 +65,7 @@ def _answer(data: bytes) -> list[bytes]:
         }
         for each in found
     ]
-    said = json.dumps({"pictures": told}).encode()
+    said = json.dumps({"pictures": told, "in_file": found[0].in_file}).encode()
     return [len(said).to_bytes(8), said, *(part for each in found for part in (each.data, each.thumbnail))]
 
 

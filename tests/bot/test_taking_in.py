@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from bot import service as services
+from bot import clock
+from bot.pages import WEB_ACCOUNT
 from bot.pictures.intake import StoredPicture, is_bare
 from bot.pictures.refusal import PictureRefused
-from bot.service import WEB_ACCOUNT, Parts, Service
+from bot.service import Parts, Service
 from dialogs.states import Rules
 from storage import conversations, deletions, evidence, migrate, people, units
 from storage.blobs import StoreAway, StoreFull
@@ -29,7 +30,7 @@ async def service(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Service]:
     """A service with one person who speaks from one browser."""
     engine = open_engine(sqlite_url)
     migrate.upgrade(engine)
-    now = services._now()
+    now = clock.now()
     with writing(engine) as conn:
         values = {"vintage": "2025", "code": "06685", "level": 2, "path": "VN/22/06685/", "name": "Phường Hồng Gai"}
         conn.execute(sa.insert(units.units).values(id=1, kind="phuong", folded="phuong hong gai", **values))
@@ -84,6 +85,20 @@ async def test_the_same_file_again_is_neither_decoded_nor_stored_again(
     assert announced(service) == []
 
 
+async def test_how_long_the_file_was_is_known_also_when_it_comes_again(service: Service) -> None:
+    upload, data = service.backend().upload, pdf(7)
+    first = await upload(PHONE, data)
+    assert [(each.page, each.pages, each.in_file) for each in first] == [(1, 3, 7), (2, 3, 7), (3, 3, 7)]
+    assert await upload(PHONE, data) == first
+    keys = [each.key for each in first]
+    with reading(service.engine) as conn:
+        assert evidence.cut_short(conn, 1, keys[1:]) == (3, 7)
+        assert evidence.cut_short(conn, 2, keys) is None
+    (whole,) = await upload(PHONE, pdf(1))
+    with reading(service.engine) as conn:
+        assert evidence.cut_short(conn, 1, [whole.key]) is None
+
+
 async def test_a_damaged_picture_is_whole_again_when_its_file_comes_again(service: Service) -> None:
     upload = service.backend().upload
     (stored,) = await upload(PHONE, encoded(certificate(700)))
@@ -124,7 +139,7 @@ async def test_files_sent_side_by_side_keep_to_the_bytes_of_a_day(
     (refused,) = [each for each in results if isinstance(each, PictureRefused)]
     assert refused.code == "day_full"
     before = set(service.blobs.keys())
-    assert await service.delete_blobs() > 0, "what was refused does not wait for the sweep"
+    assert await service.housekeeping.delete_blobs() > 0, "what was refused does not wait for the sweep"
     assert set(service.blobs.keys()) < before
     with pytest.raises(PictureRefused, match="day_full"):
         await service.backend().may_upload(PHONE)

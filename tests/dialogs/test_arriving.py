@@ -385,6 +385,27 @@ def test_a_paper_of_three_pages_is_three_pictures_of_its_sender(world: World) ->
         assert evidence.of_file(conn, chat.contact_id, "pdf a") == tuple(pages("a"))
 
 
+def test_of_a_longer_paper_its_sender_is_told_what_was_kept(world: World) -> None:
+    citizen = started(world).presses("kha").presses("tot").sends_files("a")
+    comes(world, *(replace(each, in_file=7) for each in pages("a")))
+    (notice,) = citizen.hears()
+    assert notice.text.startswith("Tệp của ông/bà cho câu 2 có 7 trang, tôi chỉ giữ 3 trang đầu")
+    assert "đã đủ" not in notice.text
+    citizen.does(Pressed(notice.choices[0].id)).sees("Minh chứng cho câu 2", "3 ảnh")
+
+
+def test_of_a_longer_paper_that_was_uploaded_the_answer_says_it(world: World) -> None:
+    citizen = started(world).presses("kha").presses("tot").sees("Minh chứng cho câu 2")
+    with world.write() as conn:
+        chat = conversations.peek(conn, citizen.account, citizen.address)
+        assert chat is not None
+        for each in pages("a"):
+            evidence.put_upload(conn, chat.contact_id, replace(each, in_file=7), world.now)
+    keys = tuple(each.key for each in pages("a"))
+    citizen.does(Sent(keys)).sees("Tệp có 7 trang, tôi chỉ giữ 3 trang đầu", "Đã nhận 3 ảnh")
+    citizen.sends("b").sees_not("3 trang đầu")
+
+
 def test_pages_that_find_no_room_are_told(world: World) -> None:
     citizen = started(world).presses("kha").presses("tot")
     for n in range(evidence.MOST_PICTURES - 1):

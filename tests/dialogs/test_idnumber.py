@@ -10,10 +10,10 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from dialogs import home, idnumber
+from dialogs import home, idnumber, places
 from dialogs.model import Incoming, Opened, Pressed, Sent, Typed, Unsupported, decode_incoming, encode_incoming
 from dialogs.states import Rules, Turn
-from storage import events, identity, units, unsaid
+from storage import events, identity, people, privacy, units, unsaid
 from storage.engine import metadata
 from storage.identity import Key, KeyRing
 from tests.support.world import HONG_GAI, Chat, World
@@ -84,6 +84,86 @@ def test_where_it_is_required_there_is_no_skipping(world: World) -> None:
     citizen = to_the_question(asks(world, "require").citizen()).sees_not("Bỏ qua")
     citizen.does(Pressed("skip")).sees("12 chữ số")
     citizen.types(NUMBER).sees("••••1234")
+
+
+def from_now_on(world: World, how: str) -> None:
+    """The province changes its mind; what dialogs keep of settings for seconds is over."""
+    with world.write() as conn:
+        units.set_setting(conn, "22", "id_number", how, "test", world.now)
+    places._known.clear()
+
+
+@pytest.fixture
+def keyed(world: World) -> World:
+    """A server with a key, of which no unit asks for the number yet."""
+    with world.write() as conn:
+        identity.register(conn, RING.keys[0], world.now)
+    world.rules = replace(world.rules, keys=lambda: RING)
+    return world
+
+
+def test_who_joined_before_it_was_required_is_asked_before_handing_in(keyed: World) -> None:
+    citizen = keyed.citizen().joins().answers("kha").sees("[Nộp phiếu]")
+    from_now_on(keyed, "require")
+    citizen.presses("hand_in").sees("trước khi nhận phiếu", "12 chữ số").sees_not("Bỏ qua")
+    citizen.presses("back").sees("[Nộp phiếu]").types("/trangchu").sees("trước khi nhận phiếu")
+    citizen.presses("id_number").types("số tôi").sees("đúng 12 chữ số").presses("back").sees("trước khi nhận phiếu")
+    citizen.presses("go_on").presses("hand_in").types(SAID).sees("ghi nhận", "••••1234", "Nộp")
+    citizen.presses("submit").sees("Mã hồ sơ").sees_not("trước khi nhận")
+    nowhere(keyed)
+    keyed.recounted()
+
+
+def test_it_is_asked_also_of_who_stands_at_the_last_question(keyed: World) -> None:
+    citizen = keyed.citizen().joins().answers("kha").presses("hand_in")
+    from_now_on(keyed, "require")
+    citizen.presses("submit").sees("trước khi nhận phiếu").types(NUMBER).presses("submit").sees("Mã hồ sơ")
+
+
+def test_whoever_is_wanted_no_more_goes_on(keyed: World) -> None:
+    citizen = keyed.citizen().joins().answers("kha")
+    from_now_on(keyed, "require")
+    citizen.presses("hand_in").sees("trước khi nhận phiếu")
+    from_now_on(keyed, "ask")
+    citizen.presses("back").presses("hand_in").presses("submit").sees("Mã hồ sơ")
+
+
+def test_who_has_no_card_yet_joins_and_is_asked_again(world: World) -> None:
+    citizen = to_the_question(asks(world, "require").citizen()).presses("Chưa có thẻ").sees("trước khi nộp")
+    citizen.presses("ong_ba").presses("nong_dan").answers("kha").presses("hand_in").sees("trước khi nhận phiếu")
+    citizen.does(Sent(("a" * 64,))).sees("đừng gửi ảnh thẻ").types("/hoso").sees("trước khi nhận phiếu")
+    citizen.presses("id_number").types(NUMBER).sees("ghi nhận").sees_not("trước khi nhận")
+    citizen.presses("go_on").presses("hand_in").presses("submit").sees("Mã hồ sơ")
+
+
+def test_the_consent_to_the_number_is_a_proof_of_its_own(asking: World) -> None:
+    citizen = to_the_question(asking.citizen()).sees("đồng ý cho dùng số").types(NUMBER).presses("ong_ba")
+    citizen.presses("nong_dan")
+    asking.passes(hours=1)
+    citizen.types("/dulieu").sees("cho dùng số định danh cá nhân (bản 2026-11/id)")
+    with asking.read() as conn:
+        general, number = people.consents_of(conn, 1)
+    assert (general[0], number[0]) == ("2026-11", "2026-11/id")
+    assert number[1] == general[1]
+    citizen.presses("id_number").types(OTHER)  # another number, the same consent
+    citizen.presses("id_number").presses("remove").sees("rút lại sự đồng ý").sees_not("2026-11/id")
+    with asking.read() as conn:
+        first, second = people.consents_of(conn, 1)
+        last = privacy.log(conn)[-1].request
+    assert (first[3], second[3]) == (None, asking.now)
+    assert (last.kind, last.about, last.outcome) == ("withdraw", "id_number", "done")
+    citizen.presses("export")
+    if citizen.capabilities.documents:
+        page, document = citizen.screen.documents
+        assert "Đã rút lại lúc" in page.content
+        told = json.loads(document.content)["consents"]
+        assert [each["withdrawn_at"] for each in told] == [None, asking.now.isoformat()]
+    citizen.presses("back").presses("id_number").types(NUMBER).sees("2026-11/id")
+    with asking.read() as conn:
+        assert len(people.consents_of(conn, 1)) == 3
+    citizen.presses("ask_erase").presses("erase").presses("erase_all")
+    with asking.read() as conn:
+        assert people.consents_of(conn, 1) == []
 
 
 @pytest.mark.parametrize(
