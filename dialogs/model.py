@@ -103,6 +103,11 @@ class Capabilities:
     history: bool = False
     officer_idle_hours: int | None = None  # an officer's session on this channel ends after so many idle hours
 
+    def awake(self, used_at: datetime, now: datetime) -> bool:
+        """Is the session of an officer whose chat was last used then still alive?"""
+        idle = self.officer_idle_hours
+        return idle is None or (now - used_at).total_seconds() <= idle * 3600
+
 
 FULL = Capabilities("full")
 PLAIN = Capabilities("plain", buttons=False, edit=False, delete=False, albums=False, documents=False, text_limit=2000)
@@ -113,14 +118,12 @@ WEB = Capabilities("web", text_limit=20000, history=True, officer_idle_hours=12)
 class Incoming:
     """One event of one contact, as its channel account knows it.
 
-    ``account`` names the channel account (``web``, ``telegram:quangninh``), ``event`` is the channel's own id of
-    the event (unique in
-    the account), ``address`` the contact there. ``screen`` is the number of the screen that the act answers, as
-    far as the channel can
-    tell; ``None`` counts as the current one. ``at`` is the server's clock (UTC). ``message`` is the number of the
-    person's own message where the channel could delete it (0: it could not); ``secret`` says that the message shows an
-    id number though the act does not carry its words. ``network``: where it came from, if the channel knows; kept
-    nowhere but as a hash beside wrong secrets (:mod:`storage.attempts`).
+    ``account`` names the channel account (``web``, ``telegram:quangninh``), ``event`` is the channel's own id of the
+    event (unique in the account), ``address`` the contact there. ``screen`` is the number of the screen that the act
+    answers, as far as the channel can tell; ``None`` counts as the current one. ``at`` is the server's clock (UTC).
+    ``message`` is the number of the person's own message where the channel could delete it (0: it could not);
+    ``secret`` says that the message shows an id number though the act does not carry its words. ``network``: where it
+    came from, if the channel knows; kept nowhere but as a hash beside wrong secrets (:mod:`storage.attempts`).
     """
 
     account: str
@@ -205,11 +208,15 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file for the person: name, media type and text content (e.g. the JSON of what is stored about them)."""
+    """A file for the person: name, media type and text content (e.g. the JSON of what is stored about them).
+
+    ``key``: of the file as it is kept for a day (:mod:`storage.handed`); one with a key and no content is over.
+    """
 
     name: str
     media_type: str
     content: str
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,12 +225,11 @@ class Screen:
 
     ``title`` is shown bold above the text; ``note`` is one line above everything (what just happened, or help);
     ``progress`` (done, of) draws a bar where a channel can. ``input`` tells the keyboard: ``none`` (choices only;
-    typing still works),
-    ``unit`` (a commune's name may be typed), ``text``, ``name``, ``year``, ``tel``, ``secret`` (a number
-    that no device should remember), ``photo`` (pictures are welcome, text too).
-    ``number`` is given by the turn; ``notice`` screens stand beside the open question and have no number (0).
-    ``protected``: it shows an officer other people's data, so a channel keeps it from being forwarded or saved, and
-    takes its pictures away when the next screen comes.
+    typing still works), ``unit`` (a commune's name may be typed), ``text``, ``name``, ``year``, ``tel``, ``secret`` (a
+    number that no device should remember), ``photo`` (pictures are welcome, text too). ``number`` is given by the turn;
+    ``notice`` screens stand beside the open question and have no number (0). ``protected``: it shows an officer other
+    people's data, so a channel keeps it from being forwarded or saved, and takes its pictures away when the next screen
+    comes.
     """
 
     text: str
@@ -256,7 +262,10 @@ def encode_screen(screen: Screen) -> str:
     if screen.pictures:
         raw["pictures"] = [[p.key, p.caption, True] if p.again else [p.key, p.caption] for p in screen.pictures]
     if screen.documents:
-        raw["documents"] = [[d.name, d.media_type, d.content] for d in screen.documents]
+        raw["documents"] = [
+            [d.name, d.media_type, d.content, d.key] if d.key else [d.name, d.media_type, d.content]
+            for d in screen.documents
+        ]
     if screen.progress:
         raw["progress"] = list(screen.progress)
     if screen.protected:

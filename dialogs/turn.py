@@ -1,8 +1,8 @@
 """A turn: one event of one contact, one transaction, synchronous inside.
 
-Claim the event → lock the conversation → load, take → domain rows, counters, audit → load, show → outbox. The
-caller commits,
-and only then is the event acknowledged: effects happen exactly once; a message may, rarely, be repeated, never lost.
+Claim the event → lock the conversation → load, take → domain rows, counters, audit → load, show → outbox. The caller
+commits, and only then is the event acknowledged: effects happen exactly once; a message may, rarely, be repeated, never
+lost.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from dialogs.model import (
 from dialogs.states import Next, Rules, Turn, decode_state, dialog_of, encode_state
 from dialogs.text import choice_typed
 from locales import LANGUAGES, Voice, _, speaking
-from storage import albums, conversations, events, officers, outbox, people, reach
+from storage import albums, conversations, events, handed, officers, outbox, people, reach
 from storage.base import Connection, Refused, refusable
 from storage.conversations import Chat
 
@@ -129,12 +129,11 @@ def _turn(conn: Connection, chat: Chat, incoming: Incoming, rules: Rules) -> tup
     shielded = idnumber.shield(incoming, _state(chat))
     officer = None
     if chat.officer_id is not None:
-        idle = incoming.capabilities.officer_idle_hours
-        if idle is not None and (incoming.at - chat.used_at).total_seconds() > idle * 3600:
+        if incoming.capabilities.awake(chat.used_at, incoming.at):
+            officer = officers.of_contact(conn, chat.contact_id)
+        else:
             officers.sign_out(conn, chat.contact_id, incoming.at)
             conversations.drop_fleeting(conn, chat.contact_id)
-        else:
-            officer = officers.of_contact(conn, chat.contact_id)
     turn = Turn(
         conn,
         chat,
@@ -373,7 +372,7 @@ def _tell(turn: Turn, incoming: Incoming, state: Any, screen: Screen, note: str,
     conversations.save_chat(turn.conn, chat.contact_id, encode_state(state), number, incoming.at)
     body = encode_screen(screen)
     # A resume code is shown once and kept nowhere: what lies in the tables has it masked.
-    kept = encode_screen(replace(screen, note=events.masked_codes(screen.note))) if screen.note else body
+    kept = encode_screen(_without_secrets(turn, screen)) if screen.note or screen.documents else body
     message_id = None
     if incoming.capabilities.history:
         if turn.officer is not None:
@@ -392,6 +391,15 @@ def _tell(turn: Turn, incoming: Incoming, state: Any, screen: Screen, note: str,
         delivered=message_id is not None,
     )
     return Told(outbox_id, message_id, body)
+
+
+def _without_secrets(turn: Turn, screen: Screen) -> Screen:
+    """The screen as history and outbox keep it: codes masked, and of files only the key to what goes in a day."""
+    documents = tuple(
+        replace(each, content="", key=handed.put(turn.conn, turn.chat.contact_id, each.content, turn.now))
+        for each in screen.documents
+    )
+    return replace(screen, note=events.masked_codes(screen.note), documents=documents)
 
 
 def _farewell(turn: Turn, incoming: Incoming, screen: Screen) -> Told:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlmodel import Field, SQLModel
 
+from storage import handed
 from storage.base import BigId, Connection, Prepared, UtcTime, table_of
 from storage.officers import officer_contacts, officer_roles
 from storage.people import PersonRow, consents, contact_person, contacts, people
@@ -367,7 +368,7 @@ def history(
     reader's own."""
     statement = _HISTORY if fleeting else _OWN_HISTORY
     found = statement.all(conn, account=account, address=address, after=after, most=most)
-    return [Line(*row) for row in reversed(found)]
+    return [Line(row.id, row.direction, handed.filled(conn, row.body), row.event, row.at) for row in reversed(found)]
 
 
 _PURGE_MESSAGES = Prepared(sa.delete(messages).where(messages.c.at < sa.bindparam("before")))
@@ -476,4 +477,5 @@ _ERASE_HISTORY = Prepared(sa.delete(messages).where(messages.c.contact_id == sa.
 
 def erase_history(conn: Connection, contact_id: int) -> None:
     """Forget what a contact saw and sent: another person uses it from now on, or nobody."""
+    handed.forget(conn, contact_id)
     _ERASE_HISTORY.run(conn, contact=contact_id)

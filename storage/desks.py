@@ -12,13 +12,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from storage import counters, unsaid
+from storage import audit, counters, officers, unsaid
 from storage.assessments import AssessmentRow
 from storage.base import Connection, Prepared, table_of
-from storage.conversations import conversations, messages
+from storage.conversations import conversations, drop_fleeting, lock, messages
 from storage.counters import ledger
-from storage.officers import officer_contacts, officer_roles
-from storage.outbox import outbox
+from storage.officers import RoleRow, officer_contacts, officer_roles
+from storage.outbox import ANSWER, outbox
 from storage.people import contacts
 from storage.reviews import reviews
 from storage.shown import shown
@@ -125,7 +125,7 @@ def clear(conn: Connection, row: AssessmentRow, name: str, now: datetime) -> Non
     for desk in over(conn, row):
         here = has_open(conn, desk, row)
         if desk.protected and (here or _says(desk, name) or _says(desk, row.code)):
-            unsaid.unsay(conn, desk.account, desk.address, (*desk.beside, desk.message_id), now)
+            unsaid.unsay(conn, desk.account, desk.address, (*desk.beside, desk.message_id), now, own=True)
             _DROP_SHOWN.run(conn, contact=desk.contact_id)
         if here and desk.state.keys() & _WORDS:
             kept = {key: value for key, value in desk.state.items() if key not in _WORDS}
@@ -141,11 +141,85 @@ def _says(desk: Desk, word: str) -> bool:
     return json.dumps(word, ensure_ascii=False)[1:-1] in desk.body
 
 
+_OWN_CHATS = Prepared(
+    sa.select(
+        contacts.c.id, contacts.c.account, contacts.c.address, shown.c.protected, shown.c.message_id, shown.c.beside
+    )
+    .select_from(
+        officer_contacts.join(contacts, contacts.c.id == officer_contacts.c.contact_id).outerjoin(
+            shown, shown.c.contact_id == contacts.c.id
+        )
+    )
+    .where(officer_contacts.c.officer_id == sa.bindparam("officer"))
+    .order_by(contacts.c.id)
+)
+_WAITING_FOR_OFFICER = Prepared(
+    sa.update(outbox)
+    .where(
+        outbox.c.contact_id == sa.bindparam("contact"),
+        outbox.c.outcome == "waiting",
+        outbox.c.priority > sa.literal_column(str(ANSWER)),
+        outbox.c.person_id.is_(None),
+    )
+    .values(outcome="cancelled")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Dismissed:
+    """What came of it: roles that ended and that are left, those of the ended that nobody else holds on their unit,
+    the chats (account, address) that were the officer's."""
+
+    ended: tuple[RoleRow, ...]
+    left: tuple[RoleRow, ...]
+    vacant: tuple[RoleRow, ...]
+    chats: tuple[tuple[str, str], ...]
+
+
+def dismiss(conn: Connection, officer_id: int, unit_id: int | None, now: datetime, by: str) -> Dismissed:
+    """End an officer's roles on one unit, or all (``None``). Screens with citizens' data go from their chats, and what
+    waits for them as an officer; with no role left every session of theirs ends.
+
+    Dossiers are claimed by nobody, so none is to be released. Raises ``Refused("role_none")``.
+    """
+    chats = _OWN_CHATS.all(conn, officer=officer_id)
+    lock(conn, [chat.id for chat in chats])
+    ended, left = officers.end(conn, officer_id, unit_id, now, by)
+    _clear_chats(conn, chats, now, signed_out=not left)
+    vacant = tuple(role for role in ended if officers.alone_on(conn, officer_id, role))
+    return Dismissed(tuple(ended), tuple(left), vacant, tuple((chat.account, chat.address) for chat in chats))
+
+
+def sign_out(conn: Connection, officer_id: int, now: datetime, by: str) -> int:
+    """Every session of an officer ends, and no link given out before opens one; the roles stay. How many chats.
+
+    For a phone that was lost: its screens with citizens' data go where the channel can take them away.
+    """
+    chats = _OWN_CHATS.all(conn, officer=officer_id)
+    lock(conn, [chat.id for chat in chats])
+    officers.end_links(conn, officer_id, now)
+    _clear_chats(conn, chats, now, signed_out=True)
+    audit.write(conn, by, "officer.sign_out", f"officer:{officer_id}", now, chats=len(chats))
+    return len(chats)
+
+
+def _clear_chats(conn: Connection, chats: list[Any], now: datetime, *, signed_out: bool) -> None:
+    for chat in chats:
+        if chat.protected:
+            beside = tuple(int(each) for each in chat.beside.split(",") if each)
+            unsaid.unsay(conn, chat.account, chat.address, (*beside, chat.message_id), now, own=True)
+            _DROP_SHOWN.run(conn, contact=chat.id)
+        drop_fleeting(conn, chat.id)
+        _WAITING_FOR_OFFICER.run(conn, contact=chat.id)
+        if signed_out:
+            officers.sign_out(conn, chat.id, now)
+
+
 def take_pictures_away(conn: Connection, row: AssessmentRow, key: str, now: datetime) -> None:
     """A picture of the dossier is no evidence any more: it goes from the desks that show it."""
     for desk in over(conn, row):
         if desk.protected and desk.beside and has_open(conn, desk, row):
-            unsaid.unsay(conn, desk.account, desk.address, desk.beside, now)
+            unsaid.unsay(conn, desk.account, desk.address, desk.beside, now, own=True)
         conn.execute(
             sa.delete(messages).where(
                 messages.c.contact_id == desk.contact_id, messages.c.fleeting, messages.c.body.contains(key)

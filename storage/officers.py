@@ -372,7 +372,107 @@ def sign_out(conn: Connection, contact_id: int, now: datetime | None = None) -> 
     _DROP_CONTACT.run(conn, contact=contact_id)
 
 
+# ------------------------------------------------------------------------------------------ the end of a role
+
+_IN_FORCE = Prepared(
+    sa.select(
+        officer_roles.c.id, units.c.id.label("unit_id"), units.c.name, units.c.path, units.c.level, officer_roles.c.role
+    )
+    .select_from(officer_roles.join(units, units.c.id == officer_roles.c.unit_id))
+    .where(officer_roles.c.officer_id == sa.bindparam("officer"), officer_roles.c.until.is_(None))
+    .order_by(units.c.level, officer_roles.c.id)
+    .with_for_update(of=officer_roles)
+)
+_END_ROLE = Prepared(
+    sa.update(officer_roles).where(officer_roles.c.id == sa.bindparam("row")).values(until=sa.bindparam("now"))
+)
+_END_LINKS = Prepared(
+    sa.update(invites)
+    .where(invites.c.officer_id == sa.bindparam("officer"), invites.c.used_at.is_(None))
+    .values(used_at=sa.bindparam("now"))
+)
+_OTHERS_THERE = Prepared(
+    sa.select(officer_roles.c.id)
+    .where(
+        officer_roles.c.unit_id == sa.bindparam("unit"),
+        officer_roles.c.role == sa.bindparam("as_role"),
+        officer_roles.c.officer_id != sa.bindparam("officer"),
+        officer_roles.c.until.is_(None),
+    )
+    .limit(1)
+)
+
+
+def end(
+    conn: Connection, officer_id: int, unit_id: int | None, now: datetime, by: str
+) -> tuple[list[RoleRow], list[RoleRow]]:
+    """End an officer's roles on one unit, or all: (those that ended, those that are left), each written down. With none
+    left no link of theirs opens anything any more; their chats are the caller's (:func:`storage.desks.dismiss`).
+
+    Raises ``Refused("role_none")`` where no such role is in force.
+    """
+    ended, left = [], []
+    for row in _IN_FORCE.all(conn, officer=officer_id):
+        role = RoleRow(row.unit_id, row.name, row.path, row.level, row.role)
+        if unit_id not in (None, row.unit_id):
+            left.append(role)
+            continue
+        _END_ROLE.run(conn, row=row.id, now=now)
+        audit.write(conn, by, "officer.end", f"officer:{officer_id}", now, row.unit_id, role=row.role)
+        ended.append(role)
+    if not ended:
+        raise Refused("role_none")
+    if not left:
+        end_links(conn, officer_id, now)
+    return ended, left
+
+
+def end_links(conn: Connection, officer_id: int, now: datetime) -> None:
+    """No link that was given to this officer opens anything any more."""
+    _END_LINKS.run(conn, officer=officer_id, now=now)
+
+
+def alone_on(conn: Connection, officer_id: int, role: RoleRow) -> bool:
+    """Does nobody but this officer hold such a role on that very unit?"""
+    return _OTHERS_THERE.first(conn, unit=role.unit_id, as_role=role.role, officer=officer_id) is None
+
+
 # ------------------------------------------------------------------------------------------ lists
+
+
+@dataclass(frozen=True, slots=True)
+class OpenInvite:
+    """An invite to a role that can still be used; ``name`` is empty where it names nobody."""
+
+    secret_hash: str
+    unit_id: int
+    role: str
+    name: str
+    ends_at: datetime
+
+
+def open_invites(conn: Connection, now: datetime) -> list[OpenInvite]:
+    """Every invite to a role that is neither used nor over, for invitations in bulk."""
+    rows = conn.execute(
+        sa.select(
+            invites.c.secret_hash,
+            invites.c.unit_id,
+            invites.c.role,
+            sa.func.coalesce(invites.c.name, ""),
+            invites.c.ends_at,
+        ).where(invites.c.unit_id.is_not(None), invites.c.used_at.is_(None), invites.c.ends_at > now)
+    )
+    return [OpenInvite(*row) for row in rows]
+
+
+def holding(conn: Connection) -> list[tuple[int, str, str]]:
+    """Every role in force: (unit id, role, officer's name)."""
+    rows = conn.execute(
+        sa.select(officer_roles.c.unit_id, officer_roles.c.role, officers.c.name)
+        .join(officers, officers.c.id == officer_roles.c.officer_id)
+        .where(officer_roles.c.until.is_(None))
+    )
+    return [tuple(row) for row in rows]
 
 
 def listing(conn: Connection) -> list[tuple[int, str, str, str, str]]:

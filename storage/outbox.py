@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
+from storage import handed
 from storage.base import BigId, Connection, Prepared, UtcTime, table_of
 
 ANSWER, NOTICE, BULK = 0, 1, 2
@@ -140,6 +141,18 @@ def cancel(conn: Connection, topic: str) -> int:
     return _CANCEL.run(conn, of=topic)
 
 
+_SAID = Prepared(
+    sa.select(outbox.c.id)
+    .where(outbox.c.topic == sa.bindparam("of"), outbox.c.made_at > sa.bindparam("since"))
+    .limit(1)
+)
+
+
+def said_since(conn: Connection, topic: str, since: datetime) -> bool:
+    """Was anything put out under a topic after *since*? Known for as long as settled rows are kept."""
+    return _SAID.first(conn, of=topic, since=since) is not None
+
+
 _WAITING_COLUMNS = (
     outbox.c.id,
     outbox.c.account,
@@ -166,18 +179,28 @@ _DUE_ANSWERS = Prepared(_LINE_UP.where(outbox.c.priority == sa.literal_column(st
 _DUE_PUSHES = Prepared(_LINE_UP.where(outbox.c.priority > sa.literal_column(str(ANSWER))))
 
 
+def _read(conn: Connection, rows: list[Any]) -> list[Waiting]:
+    return [
+        Waiting(
+            row.id, row.account, row.address, row.contact_id, row.priority, handed.filled(conn, row.body), row.attempts,
+            row.message_id,
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
 def due(conn: Connection, account: str, now: datetime, most: int = 200, *, farewells: bool = True) -> list[Waiting]:
     """What an account's sender should send now: answers first, oldest first.
 
     Without *farewells* only what is for contacts that are still there.
     """
     statement = _DUE if farewells else _DUE_TO_CONTACTS
-    return [Waiting(*row) for row in statement.all(conn, account=account, now=now, most=most)]
+    return _read(conn, statement.all(conn, account=account, now=now, most=most))
 
 
 def answers_due(conn: Connection, account: str, now: datetime, most: int = 10_000) -> list[Waiting]:
     """Answers that wait, oldest first: what a sender goes on with after a restart."""
-    return [Waiting(*row) for row in _DUE_ANSWERS.all(conn, account=account, now=now, most=most)]
+    return _read(conn, _DUE_ANSWERS.all(conn, account=account, now=now, most=most))
 
 
 _ANSWERS_FOR = Prepared(
@@ -194,7 +217,7 @@ _ANSWERS_FOR = Prepared(
 
 def answers_for(conn: Connection, account: str, address: str) -> list[Waiting]:
     """Answers that wait for one address, oldest first."""
-    return [Waiting(*row) for row in _ANSWERS_FOR.all(conn, account=account, address=address)]
+    return _read(conn, _ANSWERS_FOR.all(conn, account=account, address=address))
 
 
 _FRESH_ANSWER = Prepared(
@@ -217,7 +240,7 @@ def has_fresh_answer(conn: Connection, account: str, address: str, since: dateti
 
 def pushes_due(conn: Connection, account: str, now: datetime, most: int = 200) -> list[Waiting]:
     """What the bot says on its own (notices before bulk) and should say now, oldest first."""
-    return [Waiting(*row) for row in _DUE_PUSHES.all(conn, account=account, now=now, most=most)]
+    return _read(conn, _DUE_PUSHES.all(conn, account=account, now=now, most=most))
 
 
 _BODY = Prepared(sa.select(outbox.c.body).where(outbox.c.id == sa.bindparam("row")))
@@ -226,7 +249,7 @@ _BODY = Prepared(sa.select(outbox.c.body).where(outbox.c.id == sa.bindparam("row
 def body(conn: Connection, row_id: int) -> str | None:
     """The screen of a row, as JSON; ``None`` when it has been forgotten."""
     found: str | None = _BODY.value(conn, row=row_id)
-    return found
+    return None if found is None else handed.filled(conn, found)
 
 
 _WAITS = Prepared(sa.select(outbox.c.id).where(outbox.c.id == sa.bindparam("row"), outbox.c.outcome == "waiting"))
@@ -263,7 +286,7 @@ _WAITING_FOR = Prepared(
 
 def waiting_for(conn: Connection, account: str, address: str, now: datetime) -> list[Waiting]:
     """What waits for one address."""
-    return [Waiting(*row) for row in _WAITING_FOR.all(conn, account=account, address=address, now=now)]
+    return _read(conn, _WAITING_FOR.all(conn, account=account, address=address, now=now))
 
 
 _SETTLE = Prepared(

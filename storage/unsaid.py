@@ -19,7 +19,8 @@ AT_ONCE = 100  # messages of a row: what one call of a channel takes
 
 
 class UnsaidMessage(SQLModel, table=True):
-    """Messages of one chat that the channel is to delete: their numbers with commas between."""
+    """Messages of one chat that the channel is to delete: their numbers with commas between. ``own``: the bot's own,
+    which show what has been erased; else the person's, with a number that nobody should read there."""
 
     __tablename__ = "unsaid"
     __table_args__ = (sa.Index("ix_unsaid_account_not_before", "account", "not_before"),)
@@ -30,6 +31,7 @@ class UnsaidMessage(SQLModel, table=True):
     made_at: datetime = Field(sa_type=UtcTime)
     not_before: datetime = Field(sa_type=UtcTime)
     attempts: int = 0
+    own: bool = Field(default=False, sa_column_kwargs={"server_default": sa.text("false")})
 
 
 unsaid = table_of(UnsaidMessage)
@@ -45,6 +47,7 @@ class UnsaidRow:
     message_ids: tuple[int, ...]
     made_at: datetime
     attempts: int
+    own: bool
 
 
 _PUT = Prepared(
@@ -55,19 +58,31 @@ _PUT = Prepared(
         made_at=sa.bindparam("now"),
         not_before=sa.bindparam("now"),
         attempts=0,
+        own=sa.bindparam("ours"),
     )
 )
 
 
-def unsay(conn: Connection, account: str, address: str, message_ids: Sequence[int], now: datetime) -> None:
-    """These messages of a chat are to be deleted at its channel, as soon as may be. Nothing for none."""
+def unsay(
+    conn: Connection, account: str, address: str, message_ids: Sequence[int], now: datetime, *, own: bool = False
+) -> None:
+    """These messages of a chat (*own*: the bot's) are to be deleted at its channel, as soon as may be. Nothing for
+    none."""
     numbers = [str(each) for each in dict.fromkeys(message_ids) if each]
     for start in range(0, len(numbers), AT_ONCE):
         part = ",".join(numbers[start : start + AT_ONCE])
-        _PUT.run(conn, account=account, address=address, numbers=part, now=now)
+        _PUT.run(conn, account=account, address=address, numbers=part, now=now, ours=own)
 
 
-_COLUMNS = (unsaid.c.id, unsaid.c.account, unsaid.c.address, unsaid.c.message_ids, unsaid.c.made_at, unsaid.c.attempts)
+_COLUMNS = (
+    unsaid.c.id,
+    unsaid.c.account,
+    unsaid.c.address,
+    unsaid.c.message_ids,
+    unsaid.c.made_at,
+    unsaid.c.attempts,
+    unsaid.c.own,
+)
 _DUE = Prepared(
     sa.select(*_COLUMNS)
     .where(unsaid.c.account == sa.bindparam("account"), unsaid.c.not_before <= sa.bindparam("now"))
@@ -86,6 +101,7 @@ def due(conn: Connection, account: str, now: datetime, most: int = 200) -> list[
             tuple(int(each) for each in row.message_ids.split(",")),
             row.made_at,
             row.attempts,
+            row.own,
         )
         for row in _DUE.all(conn, account=account, now=now, most=most)
     ]
