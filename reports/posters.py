@@ -1,34 +1,37 @@
-"""The poster that hangs on a unit's wall (áp phích) and the square that a phone reads (mã QR)."""
+"""The poster that hangs on a unit's wall (áp phích), one or a province's in one book (tập áp phích)."""
 
 from __future__ import annotations
 
-import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from io import BytesIO
 from urllib.parse import urlsplit
 
-import qrcode  # type: ignore[import-untyped]
 from PIL import Image
-from qrcode.constants import ERROR_CORRECT_Q  # type: ignore[import-untyped]
-from reportlab.lib.colors import HexColor  # type: ignore[import-untyped]
-from reportlab.lib.pagesizes import A4  # type: ignore[import-untyped]
-from reportlab.lib.units import mm  # type: ignore[import-untyped]
-from reportlab.pdfbase import pdfmetrics  # type: ignore[import-untyped]
-from reportlab.pdfbase.ttfonts import TTFont  # type: ignore[import-untyped]
-from reportlab.pdfgen.canvas import Canvas  # type: ignore[import-untyped]
 
 from locales import Voice, _, speaking
 from reports import fonts
+from reports.paper import (
+    BLUE,
+    HEIGHT,
+    INK,
+    MUTED,
+    PALE,
+    PAPER,
+    QUIET,
+    RED,
+    WIDTH,
+    Canvas,
+    HexColor,
+    centred,
+    clean,
+    document,
+    mm,
+    modules,
+    square,
+)
 
-QUIET = 4  # modules of white around the square: the standard's least
-
-WIDTH, HEIGHT = A4
 MARGIN = 18 * mm
-# Dark enough that a black-and-white print keeps every contrast.
-BLUE, RED, INK, MUTED, PALE = (HexColor(c) for c in ("#0B4F8A", "#B3261E", "#1A1A1A", "#4A4A4A", "#EAF1F8"))
-PAPER, BLACK = HexColor("#FFFFFF"), HexColor("#000000")
-FACES = {False: "NotoSans", True: "NotoSans-Bold"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,20 @@ class PosterUnit:
     contact_phone: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A poster to be drawn: whose, and what its square holds (the landing page's address or a messenger's link).
+
+    ``site``: what to open where the code is typed, empty for the host of the payload's address; ``app``: the messenger
+    that the square opens, empty for the browser.
+    """
+
+    unit: PosterUnit
+    payload: str
+    site: str = ""
+    app: str = ""
+
+
 def qr_png(text: str, scale: int = 10) -> bytes:
     """The square as black-and-white PNG, *scale* pixels a module, with its quiet zone.
 
@@ -56,12 +73,12 @@ def qr_png(text: str, scale: int = 10) -> bytes:
     """
     if scale < 1:
         raise ValueError("scale must be at least 1")
-    modules = _modules(text)
-    size = len(modules) + 2 * QUIET
+    dark = modules(text)
+    size = len(dark) + 2 * QUIET
     picture = Image.new("1", (size, size), 1)
     picture.putdata(
         [
-            not (0 <= x < len(modules) and 0 <= y < len(modules) and modules[y][x])
+            not (0 <= x < len(dark) and 0 <= y < len(dark) and dark[y][x])
             for y in range(-QUIET, size - QUIET)
             for x in range(-QUIET, size - QUIET)
         ]
@@ -71,34 +88,53 @@ def qr_png(text: str, scale: int = 10) -> bytes:
     return out.getvalue()
 
 
-def poster(unit: PosterUnit, payload: str, voice: Voice | None = None, *, site: str = "", app: str = "") -> bytes:
-    """The unit's poster as PDF: one page A4, fonts embedded, the square drawn as lines, its text selectable.
+def poster(
+    unit: PosterUnit,
+    payload: str,
+    voice: Voice | None = None,
+    *,
+    site: str = "",
+    app: str = "",
+    size: str = "a4",
+    mark: str = "",
+) -> bytes:
+    """The unit's poster as PDF: one page, fonts embedded, the square drawn as lines, its text selectable.
 
-    *payload* is what the square holds: the landing page's address or a messenger's link. *site*: what to open where
-    the code is typed (default: the host of the payload's address); *app*: the messenger that the square opens, empty
-    for the browser. The same arguments give the same bytes.
+    *payload*, *site*, *app*: see :class:`Page`; *size*: ``a4`` or ``a3``; *mark* goes into the file's keywords. The
+    same arguments give the same bytes.
     """
+    page = Page(unit, payload, site, app)
     with speaking(voice or Voice()):
-        return _poster(unit, payload, site or urlsplit(payload).netloc, app)
+        title = _("poster.file_title", unit=clean(unit.name))
+        return document(lambda canvas, _at: _poster(canvas, page), 1, title, _association(unit), size, mark)
 
 
-def _poster(unit: PosterUnit, payload: str, site: str, app: str) -> bytes:
-    _embed()
-    out = BytesIO()
-    canvas = Canvas(out, pagesize=A4, invariant=1)
-    canvas.setTitle(_("poster.file_title", unit=_clean(unit.name)))
-    canvas.setAuthor(_association(unit))
-    _banner(canvas, unit)
-    _name(canvas, unit)
-    _square(canvas, unit, payload, site)
-    _steps(canvas, app)
-    _contact(canvas, unit)
-    canvas.save()
-    return out.getvalue()
+def book(pages: Sequence[Page], place: str, voice: Voice | None = None, *, size: str = "a4", mark: str = "") -> bytes:
+    """The posters of many units as one PDF, one a page in their order, each named in the reader's list of pages.
+
+    *place* names them all (``Thành phố Quảng Ninh``). About 10 ms a page, a tenth of the size of as many files: the
+    fonts are in it once.
+    """
+
+    def draw(canvas: Canvas, page: int) -> str:
+        _poster(canvas, pages[page])
+        return f"{pages[page].unit.code} · {clean(pages[page].unit.name)}"
+
+    with speaking(voice or Voice()):
+        return document(draw, len(pages), _("poster.book_title", place=clean(place)), clean(place), size, mark)
+
+
+def _poster(canvas: Canvas, page: Page) -> str:
+    _banner(canvas, page.unit)
+    _name(canvas, page.unit)
+    _square(canvas, page)
+    _steps(canvas, page.app)
+    _contact(canvas, page.unit)
+    return ""
 
 
 def _association(unit: PosterUnit) -> str:
-    return _("poster.association", unit=_clean(unit.commune or unit.name))
+    return _("poster.association", unit=clean(unit.commune or unit.name))
 
 
 def _banner(canvas: Canvas, unit: PosterUnit) -> None:
@@ -123,34 +159,21 @@ def _name(canvas: Canvas, unit: PosterUnit) -> None:
     y = HEIGHT - 75 * mm + tall / 2
     for line in lines:
         y -= size * 1.25
-        _text(canvas, y + size * 0.3, line, size, True, BLUE)
+        centred(canvas, WIDTH / 2, y + size * 0.3, line, size, True, BLUE)
     for line in places:
         y -= below * 1.5
-        _text(canvas, y + below * 0.4, line, below, False, INK)
+        centred(canvas, WIDTH / 2, y + below * 0.4, line, below, False, INK)
 
 
-def _square(canvas: Canvas, unit: PosterUnit, payload: str, site: str) -> None:
+def _square(canvas: Canvas, page: Page) -> None:
     """The square, 98 mm with its quiet zone, and under it the code to type where no camera is at hand."""
     side = 98 * mm
-    left, top = (WIDTH - side) / 2, HEIGHT - 91 * mm
-    modules = _modules(payload)
-    step = side / (len(modules) + 2 * QUIET)
-    # One path for all: pieces filled one by one would show hairlines between them on some screens and printers.
-    path = canvas.beginPath()
-    for y, row in enumerate(modules):
-        x = 0
-        while x < len(row):
-            run = x
-            while run < len(row) and row[run]:
-                run += 1
-            if run > x:
-                path.rect(left + (QUIET + x) * step, top - (QUIET + y + 1) * step, (run - x) * step, step)
-            x = run + 1
-    canvas.setFillColor(BLACK)
-    canvas.drawPath(path, stroke=0, fill=1)
+    top = HEIGHT - 91 * mm
+    square(canvas, page.payload, (WIDTH - side) / 2, top, side)
+    site = page.site or urlsplit(page.payload).netloc
     how = _("poster.or_type_at", site=site) if site else _("poster.or_type")
     _centred(canvas, how, top - side - 1 * mm, (13, 12, 11, 10), 1, colour=MUTED)
-    _centred(canvas, unit.code, top - side - 13.5 * mm, (34, 28, 24), 1, bold=True, colour=BLUE)
+    _centred(canvas, page.unit.code, top - side - 13.5 * mm, (34, 28, 24), 1, bold=True, colour=BLUE)
 
 
 def _steps(canvas: Canvas, app: str) -> None:
@@ -161,30 +184,30 @@ def _steps(canvas: Canvas, app: str) -> None:
         middle = MARGIN + at * (column + gap) + column / 2
         canvas.setFillColor(BLUE)
         canvas.circle(middle, top - 6 * mm, 6 * mm, stroke=0, fill=1)
-        _text(canvas, top - 8.3 * mm, str(at + 1), 19, True, PAPER, middle)
+        centred(canvas, middle, top - 8.3 * mm, str(at + 1), 19, True, PAPER)
         size, lines = fonts.fit(_(f"poster.step.{step}.title"), (16, 14, 12), column, 1, bold=True)
         y = top - 19 * mm
         for line in lines:
-            _text(canvas, y, line, size, True, INK, middle)
+            centred(canvas, middle, y, line, size, True, INK)
             y -= size * 1.3
         told = _("poster.step.scan_app", app=app) if step == "scan" and app else _(f"poster.step.{step}")
         size, lines = fonts.fit(told, (13, 12, 11), column, 3)
         for line in lines:
             y -= size * 0.1
-            _text(canvas, y, line, size, False, INK, middle)
+            centred(canvas, middle, y, line, size, False, INK)
             y -= size * 1.3
 
 
 def _contact(canvas: Canvas, unit: PosterUnit) -> None:
     """Whom to ask, that the criteria are a reconstruction, and what becomes of one's data."""
-    who = " · ".join(part for part in (_clean(unit.contact_name), _clean(unit.contact_phone)) if part)
+    who = " · ".join(part for part in (clean(unit.contact_name), clean(unit.contact_phone)) if part)
     text = _("poster.contact", who=who) if who else _("poster.ask_here", association=_association(unit))
     canvas.setFillColor(PALE)
     canvas.roundRect(MARGIN, 25 * mm, WIDTH - 2 * MARGIN, 16 * mm, 3 * mm, stroke=0, fill=1)
     size, lines = fonts.fit(text, (17, 15, 13, 11), WIDTH - 2 * MARGIN - 10 * mm, 1, bold=True)
     y = 33 * mm + (len(lines) - 1) * size * 0.65 - size * 0.357
     for line in lines:
-        _text(canvas, y, line, size, True, INK)
+        centred(canvas, WIDTH / 2, y, line, size, True, INK)
         y -= size * 1.3
     _centred(canvas, _("poster.reconstruction"), 16 * mm, (11, 10, 9), 1, colour=MUTED)
     _centred(canvas, _("poster.footer"), 10 * mm, (11, 10, 9), 1, colour=MUTED)
@@ -196,30 +219,4 @@ def _centred(
     """Text in the middle of the page, the first line's baseline at *y*, shrunk to fit."""
     size, folded = fonts.fit(text, sizes, WIDTH - 2 * MARGIN, lines, bold)
     for at, line in enumerate(folded):
-        _text(canvas, y - at * size * 1.25, line, size, bold, colour)
-
-
-def _text(
-    canvas: Canvas, y: float, text: str, size: float, bold: bool, colour: HexColor, middle: float = WIDTH / 2
-) -> None:
-    canvas.setFillColor(colour)
-    canvas.setFont(FACES[bold], size)
-    canvas.drawCentredString(middle, y, text)
-
-
-def _clean(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).split())
-
-
-def _modules(text: str) -> list[list[bool]]:
-    """Which modules of the square are dark, row by row, without the quiet zone."""
-    code = qrcode.QRCode(error_correction=ERROR_CORRECT_Q, border=0)
-    code.add_data(text)
-    code.make(fit=True)
-    return [[bool(module) for module in row] for row in code.get_matrix()]
-
-
-@lru_cache(maxsize=1)
-def _embed() -> None:
-    for bold, face in FACES.items():
-        pdfmetrics.registerFont(TTFont(face, str(fonts.BOLD if bold else fonts.REGULAR)))
+        centred(canvas, WIDTH / 2, y - at * size * 1.25, line, size, bold, colour)

@@ -5,37 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bot.cli.base import Stop, database, group, loaded, now
 from bot.cli.help import Command
+from bot.cli.progress import progress
 from locales import _, moment, number
 
-if TYPE_CHECKING:
-    from storage.moving import Tell
-
 app = group(_("cli.about"))
-
-
-@contextmanager
-def _progress() -> Iterator[Tell]:
-    """A bar on stderr, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        tasks: dict[str, TaskID] = {}
-
-        def tell(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(_(f"cli.progress.{what}"))
-            bar.update(tasks[what], completed=done, total=max(total, 1))
-
-        yield tell
 
 
 @contextmanager
@@ -60,7 +39,7 @@ def backup(
     from storage.blobs import open_store
 
     settings = loaded()
-    with _store_at_hand(), database(settings) as engine, _progress() as tell:
+    with _store_at_hand(), database(settings) as engine, progress() as tell:
         store = open_store(blob_place(settings))
         kept = archive.make(engine, store, settings.storage.keys, out, version("cong-dan-hoc-tap"), now(), tell)
     typer.echo(
@@ -91,7 +70,7 @@ def restore(
     from storage.engine import open_engine
 
     settings = loaded()
-    with _store_at_hand(), _progress() as tell:
+    with _store_at_hand(), progress() as tell:
         manifest = archive.verify(file, tell)  # before anything is opened, which would make an empty database
         engine = open_engine(settings.storage.url)
         try:
@@ -138,7 +117,7 @@ def move_database(
         pass
     engine = open_engine(target)
     try:
-        with _progress() as tell:
+        with progress() as tell:
             moved = move(settings.storage.url, engine, lambda _table, done, total: tell("database", done, total))
     finally:
         engine.dispose()

@@ -47,3 +47,12 @@ def bot_of_unit(settings: Settings, conn: Connection, unit: UnitRow) -> Account 
     province = next((each.code for each in above if each.level == units.PROVINCE), "")
     only = next(iter(bots.values())) if len(bots) == 1 else None
     return bots.get(province) or bots.get("") or only
+
+
+def username_at(settings: Settings, conn: Connection, unit: UnitRow, name: str | None, asked: dict[str, str]) -> str:
+    """The ``@`` name of the bot called *name*, else of the one that serves a unit. *asked* keeps what Telegram said, so
+    that it is asked once for each bot."""
+    chosen = (bot_of_unit(settings, conn, unit) if name is None else None) or chosen_bot(settings, name)
+    if chosen.name not in asked:
+        asked[chosen.name] = username_of(settings, chosen)
+    return asked[chosen.name]
