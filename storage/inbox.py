@@ -72,29 +72,14 @@ _PUT = Prepared(
         not_before=sa.bindparam("now"),
         at=sa.bindparam("now"),
     )
-    .on_conflict_do_nothing()
-)
-_PUT_SQLITE = Prepared(
-    sa.insert(inbox)
-    .prefix_with("OR IGNORE")
-    .values(
-        account=sa.bindparam("of"),
-        address=sa.bindparam("chat"),
-        place=sa.bindparam("number"),
-        raw=sa.bindparam("content"),
-        attempts=0,
-        not_before=sa.bindparam("now"),
-        at=sa.bindparam("now"),
-    )
+    .on_conflict_do_nothing()  # SQLite reads it alike
 )
 
 
 def put(conn: Connection, account: str, updates: Iterable[Arrived], now: datetime) -> int:
     """Keep updates that have come; how many are new. One that waits already is not kept twice."""
-    statement = _PUT_SQLITE if conn.dialect.name == "sqlite" else _PUT
     return sum(
-        statement.run(conn, of=account, chat=each.address, number=each.place, content=each.raw, now=now)
-        for each in updates
+        _PUT.run(conn, of=account, chat=each.address, number=each.place, content=each.raw, now=now) for each in updates
     )
 
 
