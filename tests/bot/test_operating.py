@@ -7,10 +7,6 @@ import json
 import re
 import shlex
 import shutil
-import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -28,8 +24,8 @@ from bot.service import Parts, Service
 from bot.settings import Settings
 from dialogs.states import Rules
 from storage.housekeeping import Keep
-from tests.peers.nginx import _wait_until_ready
-from tests.support.server import Server, die_with_parent, free_port
+from tests.peers.nginx import nginx
+from tests.support.server import Server, free_port
 from tests.telegram.conftest import seeded  # noqa: F401 - a fixture
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -86,22 +82,6 @@ def test_every_setting_is_in_the_guide() -> None:
 
 # ------------------------------------------------------------------------------------------------ nginx
 
-FRAME = """
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log;
-events {{ }}
-http {{
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-{server}
-}}
-"""
-
 
 def block_of_the_guide(port: int, behind: int) -> str:
     """The guide's server block, over plain http on a port of loopback."""
@@ -111,28 +91,6 @@ def block_of_the_guide(port: int, behind: int) -> str:
     plain = "\n".join(lines).replace("listen 443 ssl;", f"listen 127.0.0.1:{port};")
     assert plain.count("http://127.0.0.1:8080") == 1
     return plain.replace("http://127.0.0.1:8080", f"http://127.0.0.1:{behind}")
-
-
-@contextmanager
-def nginx_of_the_guide(folder: Path, port: int, behind: int) -> Iterator[str]:
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
-    assert program, "nginx is missing: install the package nginx"
-    folder.mkdir()
-    config = folder / "nginx.conf"
-    config.write_text(FRAME.format(folder=folder, server=block_of_the_guide(port, behind)))
-    process = subprocess.Popen(
-        [program, "-c", config, "-p", folder, "-e", folder / "error.log"], preexec_fn=die_with_parent
-    )
-    try:
-        _wait_until_ready(process, port, folder)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.send_signal(signal.SIGQUIT)
-        try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def large_photo() -> bytes:
@@ -150,7 +108,7 @@ async def test_the_nginx_block_of_the_guide_serves(seeded: Path, tmp_path: Path)
     try:
         server.start()
         await server.ready()
-        with nginx_of_the_guide(tmp_path / "nginx", port, server.port) as base:
+        with nginx(tmp_path / "nginx", port, block_of_the_guide(port, server.port)) as base:
             # The block passes the name on without the port, as browsers send it to 443.
             async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
                 async with session.get(f"{base}/chat") as page:

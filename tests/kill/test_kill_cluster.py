@@ -24,9 +24,9 @@ from tests.kill.telegram_traces import faults as telegram_faults
 from tests.kill.test_kill import statuses
 from tests.kill.test_kill_telegram import repeats, settled
 from tests.kill.traces import faults
-from tests.peers.nginx import nginx
+from tests.peers.nginx import before, nginx
 from tests.peers.telegram import BotApi, FakeBot
-from tests.support.server import Server
+from tests.support.server import Server, free_port
 from tests.support.webclient import Phone
 from tests.telegram.live import TOKENS
 
@@ -127,7 +127,9 @@ async def test_any_of_four_processes_may_die(api: BotApi, postgres_of_its_own: s
         server.roles, server.forked = roles, True
         servers.append(server)
     async with AsyncExitStack() as held:
-        base = held.enter_context(nginx(tmp_path / "nginx", [servers[0].port, servers[1].port]))
+        port = free_port()
+        blocks = before([servers[0].port, servers[1].port], port)
+        base = held.enter_context(nginx(tmp_path / "nginx", port, blocks))
         cluster = Cluster(api, bots, servers, base, kills, random.Random(seed), held)
         for server in servers:
             server.environment["HOCTAP_WEB__PUBLIC_URL"] = base

@@ -1,4 +1,4 @@
-"""A real nginx in front of several servers, as docs/operating.md sets it up, on a free port of loopback."""
+"""A real nginx on loopback, with the blocks that a test wants of it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.postgres import MissingPackageError
-from tests.support.server import die_with_parent, free_port
+from tests.support.server import die_with_parent
 
 READY_WITHIN = 20.0
-CONFIG = """
+FRAME = """
 daemon off;
 master_process off;
 pid {folder}/nginx.pid;
@@ -24,12 +24,16 @@ error_log {folder}/error.log;
 events {{ worker_connections 4096; }}
 http {{
     access_log off;
-    client_max_body_size 21m;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
+{blocks}
+}}
+"""
+SEVERAL = """
+    client_max_body_size 21m;
     upstream hoctap {{
         {servers}
         keepalive 32;
@@ -46,22 +50,25 @@ http {{
             proxy_read_timeout 1h;
         }}
     }}
-}}
 """
 
 
+def before(ports: Sequence[int], port: int) -> str:
+    """The blocks of an nginx on *port* in front of the servers on these ports."""
+    # A server that died is asked again a moment later: it is being started.
+    servers = "\n        ".join(f"server 127.0.0.1:{each} max_fails=1 fail_timeout=1s;" for each in ports)
+    return SEVERAL.format(port=port, servers=servers)
+
+
 @contextmanager
-def nginx(folder: Path, ports: Sequence[int]) -> Iterator[str]:
-    """nginx in front of the servers on these ports: ``http://127.0.0.1:23456``."""
+def nginx(folder: Path, port: int, blocks: str) -> Iterator[str]:
+    """nginx with these blocks of ``http``, one of which listens on *port*: ``http://127.0.0.1:23456``."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if program is None:
         raise MissingPackageError("nginx is missing: install the package nginx (make test does so as root)")
     folder.mkdir()
-    port = free_port()
-    # A server that died is asked again a moment later: it is being started.
-    servers = "\n        ".join(f"server 127.0.0.1:{each} max_fails=1 fail_timeout=1s;" for each in ports)
     config = folder / "nginx.conf"
-    config.write_text(CONFIG.format(folder=folder, port=port, servers=servers))
+    config.write_text(FRAME.format(folder=folder, blocks=blocks))
     process = subprocess.Popen(
         [program, "-c", config, "-p", folder, "-e", folder / "error.log"], preexec_fn=die_with_parent
     )
