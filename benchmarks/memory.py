@@ -20,7 +20,8 @@ from pathlib import Path
 
 from benchmarks.bars import Bar
 from benchmarks.citizens import NOW, Citizen, database
-from bot.service import WEB_ACCOUNT, Parts, Service
+from bot.pages import WEB_ACCOUNT
+from bot.service import Parts, Service
 from dialogs.model import WEB, Act, Incoming, Opened, Screen, Typed, decode_screen
 from dialogs.states import Rules
 from storage import codes, officers, units
@@ -49,7 +50,7 @@ class OnTheWeb(Citizen):
         self.acts += 1
         at = NOW + self.late
         event, screen = f"{self.address}-{self.acts}", self.screen.number or None
-        told = await self.service.take_web(Incoming(WEB_ACCOUNT, event, self.address, act, at, screen, WEB))
+        told = await self.service.pages.take(Incoming(WEB_ACCOUNT, event, self.address, act, at, screen, WEB))
         for each in told:
             self.screen = decode_screen(each.body)
         return self.screen
@@ -81,7 +82,7 @@ async def _serves(folder: Path, turns: int) -> None:
         nonlocal taken, heard
         while not ended:
             citizen = OnTheWeb(service)
-            with service.subscribe(citizen.address) as page:
+            with service.pages.subscribe(citizen.address) as page:
                 for stretch in (citizen.joins, citizen.answers, citizen.hands_in):
                     before = citizen.acts
                     await stretch()
@@ -104,7 +105,7 @@ async def _serves(folder: Path, turns: int) -> None:
             decided += 1
 
     with ExitStack() as stack:
-        page = stack.enter_context(service.subscribe(officer.address))
+        page = stack.enter_context(service.pages.subscribe(officer.address))
         async with asyncio.TaskGroup() as group:
             people = [group.create_task(comes()) for _n in range(PEOPLE)]
             desk = group.create_task(decides())

@@ -27,7 +27,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, Pro
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
 from bot import logs
+from bot.pictures.refusal import PictureRefused
 from storage import health
+from storage.blobs import StoreAway, StoreFull
 from storage.engine import is_transient, read_long
 from storage.health import Standing
 
@@ -82,13 +84,20 @@ class Metrics:
             self._run.observe(ended - begun)
             self._commit.observe(time.perf_counter() - ended)
 
-    def picture_refused(self, reason: str) -> None:
-        """A file was not taken in."""
-        self._pictures.labels(word(reason)).inc()
-
-    def store_failed(self, kind: str) -> None:
-        """The store of pictures is ``full`` or ``away``."""
-        self._store.labels(kind).inc()
+    @contextlib.contextmanager
+    def pictures(self) -> Iterator[None]:
+        """Inside, it counts why pictures are not taken in, or not to be had."""
+        try:
+            yield
+        except PictureRefused as refused:
+            self._pictures.labels(word(refused.code)).inc()
+            raise
+        except StoreFull:
+            self._store.labels("full").inc()
+            raise
+        except StoreAway:
+            self._store.labels("away").inc()
+            raise
 
     def job(self, kind: str, done: bool) -> None:
         """A job ended."""
@@ -189,7 +198,7 @@ def _process(service: Service) -> Iterator[Metric]:
     yield _batches(service.turns.batches)
     yield CounterMetricFamily("hoctap_turn_retries", "Turns taken once more.", service.turns.retries)
     yield _gauge("turns_waiting", "Turns that wait for a thread.", service.turns.waiting)
-    yield _gauge("web_streams", "Open streams of the chat page.", service.streams)
+    yield _gauge("web_streams", "Open streams of the chat page.", service.pages.streams)
     yield _gauge("picture_workers_lost", "Decoders that died or hung since the start.", service.pictures.deaths)
     yield _gauges("locks", "Locks that this process holds.", ("lock",), _locks(service))
     yield _gauges("disk_free_bytes", "Room left, by what lies there.", ("of",), _disks(service))
@@ -207,9 +216,7 @@ def _batches(sizes: Tally[int]) -> Metric:
 
 def _locks(service: Service) -> list[tuple[tuple[str, ...], float]]:
     """By kind: the name of a lock on a chat holds the chat."""
-    return [
-        ((kind,), n) for kind, n in Tally(word(each.lstrip("_").partition(":")[0]) for each in service.locks).items()
-    ]
+    return [((kind,), n) for kind, n in Tally(word(each.partition(":")[0]) for each in service.locks).items()]
 
 
 def _disks(service: Service) -> Iterator[tuple[tuple[str, ...], float]]:
@@ -229,7 +236,7 @@ def _telegram(service: Service) -> Iterator[Metric]:
     lengths = [((bot.account,), bot.lanes.lengths()) for bot in bots]
     yield _gauges("lanes", "Chats with a lane in memory.", ("account",), [(of, n) for of, (n, _rows) in lengths])
     yield _gauges("lane_answers", "Answers waiting in lanes.", ("account",), [(of, n) for of, (_lanes, n) in lengths])
-    sent = [((bot.account, *what), n) for bot in bots for what, n in bot.lanes.tally.items()]
+    sent = [((bot.account, *what), n) for bot in bots for what, n in bot.lanes.outcomes.tally.items()]
     yield _counts("sent", "Answers and pushes, by what became of them.", ("account", "kind", "result"), sent)
     failures = [((bot.account, kind), n) for bot in bots for kind, n in bot.failures().items()]
     yield _counts("telegram_calls_failed", "Calls that failed (wait: 429).", ("account", "kind"), failures)

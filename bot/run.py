@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from bot import health, logs
-from bot.channels.web import WebSettings, app
+from bot.channels.web import app
+from bot.channels.web_site import WebSettings
 from bot.metrics import counting
 from bot.roles import ROLES
 from bot.service import Parts, Service

@@ -175,7 +175,7 @@ class Turns:
 
     ``run(job)`` awaits ``job(connection)``. A job that raises is rolled back alone; then ``rescue(connection, error)``,
     where given, writes what remains to be said of it, in the same commit. Passing trouble is retried, at last raised as
-    :class:`TransientFailure`. Both see the caller's context variables.
+    :class:`TransientFailure`. Both see the caller's context variables. ``read(job)`` only looks, and waits for no turn.
 
     ``batches``: how many commits of SQLite's one writer held so many turns. ``retries``: turns taken once more.
     """
@@ -204,6 +204,20 @@ class Turns:
         future: asyncio.Future[T] = loop.create_future()
         self._queue.put(_Waiting(job, rescue, future, loop))
         return await future
+
+    async def read(self, job: Callable[[Connection], T]) -> T:
+        """Read beside the turns: one consistent view, in a thread of its own. Raises :class:`TransientFailure` while
+        the database cannot be read."""
+        return await asyncio.to_thread(self._read, job)
+
+    def _read(self, job: Callable[[Connection], T]) -> T:
+        try:
+            with reading(self.engine) as conn:
+                return job(conn)
+        except Exception as error:
+            if is_transient(error):
+                raise TransientFailure("the database cannot be read now") from error
+            raise
 
     @property
     def waiting(self) -> int:
@@ -382,9 +396,8 @@ class _Kept:
 
 
 def _may_pass(error: BaseException, attempts: int) -> bool:
-    """Will the turn perhaps succeed when taken again? Two threads of PostgreSQL that insert the same row first
-    meet in a
-    unique violation: taken again, the turn finds the other's row. Once more is enough; after that it is a defect."""
+    """Will the turn perhaps succeed when taken again? Two threads of PostgreSQL that insert the same row first meet in
+    a unique violation: taken again, the turn finds the other's row. Once more is enough; after that it is a defect."""
     if isinstance(error, DBAPIError) and error.orig is not None:
         error = error.orig
     return is_transient(error) or (isinstance(error, psycopg.errors.UniqueViolation) and attempts < 2)

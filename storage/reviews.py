@@ -241,9 +241,8 @@ def decide(
 ) -> ReviewRow:
     """Decide a submitted dossier; one decision wins.
 
-    *total* is the score as the officer saw it. For ``return``, *returned* maps each question to its reason.
-    Raises ``Refused``: ``out_of_scope``, ``own_dossier``, ``already_decided`` (by whom, what, when),
-    ``assessment_state``,
+    *total* is the score as the officer saw it. For ``return``, *returned* maps each question to its reason. Raises
+    ``Refused``: ``out_of_scope``, ``own_dossier``, ``already_decided`` (by whom, what, when), ``assessment_state``,
     ``reason_missing``.
     """
     row = assessments.locked(conn, assessment_id)

@@ -1,8 +1,7 @@
 """Telegram, taking in: updates become :class:`~dialogs.model.Incoming`, by long polling or by webhook.
 
-Each update is read by itself: one that cannot be read is kept and stepped over. Updates of one chat have their
-turns one
-after the other, those of different chats side by side, and Telegram is told that an update has been taken only when
+Each update is read by itself: one that cannot be read is kept and stepped over. Updates of one chat have their turns
+one after the other, those of different chats side by side, and Telegram is told that an update has been taken only when
 its turn is committed. aiogram's own polling and webhook acknowledge first and lose what is in flight when the process
 ends; here aiogram reads the updates and makes the calls.
 """
@@ -14,55 +13,49 @@ import hashlib
 import hmac
 import json
 import logging
-import re
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, Update
 from aiohttp import web
 from pydantic import ValidationError
 
 from bot import logs
-from bot.channels.telegram_budget import BURST, Budget, Common
+from bot.channels.telegram_backend import Backend
+from bot.channels.telegram_budget import Budget, common_of
 from bot.channels.telegram_calls import CallFailed, JsonSession, call, open_bot
 from bot.channels.telegram_fetch import Fetcher
 from bot.channels.telegram_inbox import Inbox
-from bot.channels.telegram_lanes import Backend, Lane, Lanes, commands_of
+from bot.channels.telegram_lane import Lane
+from bot.channels.telegram_lanes import Lanes
+from bot.channels.telegram_messages import commands_of
 from bot.channels.telegram_push import Push
 from bot.channels.telegram_unsaid import Unsayer
-from bot.channels.telegram_view import Page, pressed
+from bot.channels.telegram_updates import CAPABILITIES, Heard, chat_of, press_of, read
+from bot.channels.telegram_view import Page
 from bot.limits import Buckets, Limits, Rate
+from bot.loops import every
 from bot.roles import ROLES
-from dialogs.model import Act, Capabilities, FileRef, Incoming, Opened, Sent, Signal, Typed, Unsupported
+from dialogs.model import Incoming, Opened, Sent, Signal, Typed
 from locales import LANGUAGES, Voice, _, speaking
-from storage import budgets, conversations, events, idnumbers, inbox, outbox
+from storage import budgets, conversations, events, inbox, outbox
 from storage.base import Connection
-from storage.budgets import Place
 from storage.engine import TransientFailure
 
 log = logging.getLogger(__name__)
 
-CAPABILITIES = Capabilities("telegram", text_limit=4000)
 UPDATES = ("message", "edited_message", "callback_query", "my_chat_member")
 POLL_SECONDS = 50
 UPDATE_LIMIT = 1024 * 1024  # bytes of one update by webhook; real ones stay below 64 KiB
 CONNECTIONS = 40  # of Telegram to the webhook at once
 ANSWER_WITHIN = 1.0  # seconds after which a press is answered by a call of its own instead of the webhook's response
 SLOWEST_RETRY = 60.0  # seconds
-OWN_TIME = timedelta(seconds=55)
-LEFT_BY_OTHERS = (5.0, 2.0)  # the same where several processes answer: one of them may have died
 LEFT_BEHIND = (30.0, 30.0)  # seconds after which an answer that waits in the table is taken up; between looks
-FILE_LIMIT = 20 * 1024 * 1024  # bytes: getFile serves no more (https://core.telegram.org/bots/api#getfile)
-PICTURES = (
-    "image/jpeg", "image/png", "image/webp", "image/heic", "image/heif", "image/heic-sequence", "image/heif-sequence",
-    "application/pdf",
-)  # fmt: skip
-NAMES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".pdf")
-_START = re.compile(r"/start(?:@\w+)?(?:\s+(.*))?", re.DOTALL | re.IGNORECASE)
+LEFT_BY_OTHERS = (5.0, 2.0)  # the same where several processes answer: one of them may have died
+OWN_TIME = timedelta(seconds=55)  # in which only the process that made it sends a code that is shown once
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,164 +70,6 @@ class TelegramSettings:
     push_rate: float = 20
     chat_rate: float = 1
     contact: Rate = field(default_factory=lambda: Limits().contact)  # messages that one chat may send
-
-
-# ------------------------------------------------------------------------------------------ reading updates
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What an update says. ``address`` is the private chat; ``message_id`` of what was sent or pressed on; ``press``
-    the id by which a press is answered; ``secret``: the message shows an id number; ``group`` a group in which the
-    bot was spoken to (then nothing else is set)."""
-
-    event: str
-    address: str = ""
-    act: Act | Page | None = None
-    screen: int | None = None
-    message_id: int = 0
-    press: str = ""
-    group: int = 0
-    secret: bool = False
-
-
-def incoming(account: str, raw: dict[str, Any], now: datetime) -> Incoming | None:
-    """The event of a raw update; ``None`` for one that nobody answers. Raises ``ValidationError`` when it cannot be
-    read. (For events that are taken anew; the running bot knows more of the chat.)"""
-    heard = read(raw)
-    if heard is None or not heard.address or heard.act is None or isinstance(heard.act, Page):
-        return None
-    message = 0 if heard.press else heard.message_id
-    return Incoming(
-        account, heard.event, heard.address, heard.act, now, heard.screen, CAPABILITIES, message, heard.secret
-    )
-
-
-def read(raw: dict[str, Any]) -> Heard | None:
-    """What an update says; ``None`` when it says nothing to us. Raises ``ValidationError``."""
-    update = Update.model_validate(_pruned(raw))
-    event = str(update.update_id)
-    if update.callback_query is not None:
-        return _read_press(event, update.callback_query)
-    if update.message is not None:
-        return _read_message(event, update.message)
-    if update.edited_message is not None:
-        return _read_edited(event, update.edited_message)
-    if update.my_chat_member is not None:
-        return _read_membership(event, update.my_chat_member)
-    return None
-
-
-def _pruned(raw: dict[str, Any]) -> dict[str, Any]:
-    """A press without the text and the buttons of the message that it was on, which we sent ourselves: reading them
-    would take twice as long as all the rest."""
-    query = raw.get("callback_query")
-    if not isinstance(query, dict) or not isinstance(query.get("message"), dict):
-        return raw
-    message = query["message"]
-    kept = {name: message[name] for name in ("message_id", "date", "chat") if name in message}
-    return {**raw, "callback_query": {**query, "message": kept}}
-
-
-def _read_press(event: str, query: CallbackQuery) -> Heard | None:
-    message = query.message
-    if message is None or message.chat.type != "private" or message.chat.id != query.from_user.id:
-        return Heard(event, press=query.id)  # of a group or an inline message: only answered
-    found = pressed(query.data or "")
-    heard = Heard(event, str(message.chat.id), message_id=message.message_id, press=query.id)
-    if found is None or isinstance(found, Page):
-        return replace(heard, act=found)
-    number, act = found
-    return replace(heard, act=act, screen=number)
-
-
-def _read_message(event: str, message: Message) -> Heard | None:
-    if message.chat.type != "private":
-        spoken_to = message.chat.type in ("group", "supergroup") and (message.text or "").startswith("/")
-        return Heard(event, group=message.chat.id) if spoken_to else None
-    if message.from_user is None or message.from_user.is_bot:
-        return None
-    act = _act(message)
-    if act is None:
-        return None
-    return Heard(event, str(message.chat.id), act, message_id=message.message_id, secret=_secret(message))
-
-
-def _secret(message: Message) -> bool:
-    """Does the message show an id number? Of some the act does not carry the words."""
-    return bool(idnumbers.hide(message.text or message.caption or "").numbers)
-
-
-def _read_edited(event: str, message: Message) -> Heard | None:
-    """A changed message changes no answer, and that is said; a position that moves along says nothing."""
-    if message.chat.type != "private" or (message.text is None and message.caption is None):
-        return None
-    chat, number = str(message.chat.id), message.message_id
-    return Heard(event, chat, Unsupported("edited"), message_id=number, secret=_secret(message))
-
-
-def _read_membership(event: str, change: ChatMemberUpdated) -> Heard | None:
-    there = change.new_chat_member.status in ("member", "administrator", "restricted", "creator")
-    if change.chat.type == "private":
-        return Heard(event, str(change.chat.id), Signal("unblocked" if there else "blocked"))
-    return Heard(event, group=change.chat.id) if there and change.chat.type != "channel" else None
-
-
-# What people send that no dialog takes; service messages ("pinned", "new title") are not in it and say nothing to us.
-_OTHERS = {
-    "voice": "voice",
-    "audio": "voice",
-    "video_note": "video",
-    "video": "video",
-    "animation": "video",
-    "sticker": "sticker",
-    "location": "location",
-    "venue": "location",
-    "poll": "other",
-    "dice": "other",
-    "game": "other",
-    "story": "other",
-    "invoice": "other",
-    "paid_media": "other",
-    "checklist": "other",
-}
-
-
-def _act(message: Message) -> Act | None:
-    """The act of a private message; a forwarded one is taken like its content."""
-    if message.text is not None:
-        start = _START.fullmatch(message.text)
-        return Opened((start.group(1) or "").strip()) if start else Typed(message.text)
-    if message.photo:
-        largest = max(message.photo, key=lambda size: size.width * size.height)
-        file = FileRef(largest.file_id, largest.file_unique_id, largest.file_size or 0)
-        return Sent((), message.caption or "", (file,), message.media_group_id or "")
-    if message.contact is not None:
-        own = message.from_user is not None and message.contact.user_id == message.from_user.id
-        return Typed(message.contact.phone_number) if own else Unsupported("contact")
-    if message.animation is None and message.document is not None:
-        return _document(message)
-    for name, kind in _OTHERS.items():
-        if getattr(message, name, None) is not None:
-            return Unsupported(kind)
-    return None
-
-
-def _document(message: Message) -> Act:
-    document = message.document
-    assert document is not None
-    kind = (document.mime_type or "").lower()
-    name = (document.file_name or "").lower()
-    # Hints only: what the file is shows when it is fetched.
-    if kind not in PICTURES and not name.endswith(NAMES):
-        return Unsupported("file")
-    if (document.file_size or 0) > FILE_LIMIT:
-        return Unsupported("too_big")
-    file = FileRef(document.file_id, document.file_unique_id, document.file_size or 0)
-    return Sent((), message.caption or "", (file,), message.media_group_id or "")
-
-
-# ------------------------------------------------------------------------------------------ one bot
 
 
 class Telegram:
@@ -255,8 +90,9 @@ class Telegram:
         self.username = ""
         self._poller = f"poller:{settings.account}"
         self.bot = open_bot(token, settings.api_url)
-        common = None if backend.shared is None else _common(backend, settings)
-        self.budget = Budget(settings.rate, settings.push_rate, settings.chat_rate, common=common)
+        rates = settings.rate, settings.push_rate
+        common = None if backend.shared is None else common_of(backend, settings.account, *rates)
+        self.budget = Budget(*rates, settings.chat_rate, common=common)
         self.inbox = None if backend.shared is None else Inbox(self.account, backend, self._take_waiting)
         self.lanes = Lanes(self.account, self.bot, self.budget, backend)
         self.fetcher = Fetcher(self.account, self.bot, self.budget, backend)
@@ -280,7 +116,7 @@ class Telegram:
         shared = self.backend.shared
         work: list[tuple[str, str, Coroutine[Any, Any, None]]] = []
         if self.roles & {"worker", "sender"}:
-            work.append(("write back", "worker", self.lanes.write_back()))
+            work.append(("write back", "worker", self.lanes.outcomes.write_back()))
         if "fetcher" in self.roles:
             work.append(("fetcher", "fetcher", self._alone("fetcher", self.fetcher.work)))
         if "sender" in self.roles:
@@ -370,17 +206,15 @@ class Telegram:
             due = [row for row in due if events.MASK not in row.body or row.id in patient]
         self.lanes.recover(due)
 
-    async def _take_up(self, age: float, every: float) -> None:
+    async def _take_up(self, age: float, seconds: float) -> None:
         """Answers that another process put out (an event taken anew by the operator, a worker that died) go out as
         well, *age* seconds later."""
-        while True:
-            await asyncio.sleep(every)
-            try:
-                await self._recover(datetime.now(UTC) - timedelta(seconds=age))
-            except TransientFailure:
-                log.warning("%s: the outbox cannot be read now", self.account)
-            except Exception as error:  # noqa: BLE001 - the loop goes on
-                log.error("%s: answers left behind were not taken up: %s", self.account, events.traced(error))
+
+        async def look() -> None:
+            await self._recover(datetime.now(UTC) - timedelta(seconds=age))
+
+        await asyncio.sleep(seconds)
+        await every(seconds, f"{self.account} left behind", look)
 
     # -------------------------------------------------------------------------------- getting to know Telegram
 
@@ -526,14 +360,14 @@ class Telegram:
         brings beyond the limit has no turn."""
         raws = [raw for raw in raws if self._admits(raw)]
         if self.inbox is not None:
-            await self.inbox.put(raws, _chat_of)
+            await self.inbox.put(raws, chat_of)
             for raw in raws:
-                if press := _press_of(raw):
+                if press := press_of(raw):
                     self._later(self._answer_press(press))
             return
         chats: dict[object, list[dict[str, Any]]] = {}
         for raw in raws:
-            chats.setdefault(_chat_of(raw) or raw["update_id"], []).append(raw)
+            chats.setdefault(chat_of(raw) or raw["update_id"], []).append(raw)
         async with asyncio.TaskGroup() as group:
             for of_one in chats.values():
                 group.create_task(self._take_in_order(of_one))
@@ -574,12 +408,12 @@ class Telegram:
         await self._ready.wait()
         try:
             if self.inbox is not None:
-                await self.inbox.put((raw,), _chat_of)
-                press = _press_of(raw)
+                await self.inbox.put((raw,), chat_of)
+                press = press_of(raw)
             else:
                 press = await self.handle(raw, hold_press=True)
         except TransientFailure:
-            self.door.give_back(_chat_of(raw))
+            self.door.give_back(chat_of(raw))
             return web.Response(status=503)
         if not press:
             return web.Response()
@@ -592,7 +426,7 @@ class Telegram:
         there is silence until it calms down. Telegram cannot be asked to come again with one chat's updates only, so
         these are acknowledged and have no effect; whatever had an answer before stays as it is. Looked at before the
         update is read or the database is asked."""
-        chat = _chat_of(raw)
+        chat = chat_of(raw)
         if not chat or "my_chat_member" in raw:  # that a chat is blocked is no message
             return True
         verdict = self.door.admit(chat)
@@ -762,49 +596,6 @@ class Telegram:
             log.error("%s: update %s cannot be read, kept as %s", self.account, raw.get("update_id"), kept)
 
 
-def _chat_of(raw: dict[str, Any]) -> str:
-    """The chat of a raw update, by looking only: an update that cannot be decoded has its place in the order too."""
-    for name in ("message", "edited_message", "my_chat_member", "callback_query"):
-        part = raw.get(name)
-        if isinstance(part, dict):
-            inner = part.get("message") if name == "callback_query" else part
-            chat = inner.get("chat") if isinstance(inner, dict) else None
-            if isinstance(chat, dict) and isinstance(chat.get("id"), int):
-                return str(chat["id"])
-    return ""
-
-
-def _press_of(raw: dict[str, Any]) -> str:
-    """The id by which a press is answered, by looking only."""
-    query = raw.get("callback_query")
-    found = query.get("id") if isinstance(query, dict) else None
-    return found if isinstance(found, str) else ""
-
-
-def _common(backend: Backend, settings: TelegramSettings) -> Common:
-    """The budget that every process which sends with this token asks."""
-    account, step, push_step = settings.account, 1 / settings.rate, 1 / settings.push_rate
-
-    async def reserve() -> Place:
-        found: Place = await backend.run(partial(budgets.reserve, account=account, step=step, burst=BURST))
-        return found
-
-    async def push() -> Place:
-        found: Place = await backend.run(
-            partial(budgets.push, account=account, step=step, push_step=push_step, burst=BURST)
-        )
-        return found
-
-    async def silent() -> float:
-        found: float = await backend.read(partial(budgets.silent, account=account))
-        return found
-
-    async def silence(seconds: float) -> None:
-        await backend.run(partial(budgets.silence, account=account, seconds=seconds))
-
-    return Common(reserve, push, silent, silence)
-
-
 def _first(conn: Connection, account: str, group: int, event: str, now: datetime) -> bool:
     """Is this the first time (in the days that claims are kept) that this group speaks to the bot?"""
     if not conversations.claim(conn, account, event, now):
@@ -824,4 +615,4 @@ def _keep(
         return ""
     kept = json.dumps({"channel": "telegram", "account": account, "update": raw}, ensure_ascii=False)
     kept = kept.encode("utf-8", "replace").decode()  # half a sign is perhaps what made it unreadable
-    return events.keep(conn, account, _chat_of(raw), event, kept, f"undecodable: {events.described(error)}", now)
+    return events.keep(conn, account, chat_of(raw), event, kept, f"undecodable: {events.described(error)}", now)

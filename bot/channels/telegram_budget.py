@@ -12,8 +12,11 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
+from bot.channels.telegram_backend import Backend
+from storage import budgets
 from storage.budgets import Place
 from storage.engine import TransientFailure
 
@@ -165,3 +168,27 @@ async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
             return await ask()
         except TransientFailure:
             await asyncio.sleep(DATABASE_AWAY)
+
+
+def common_of(backend: Backend, account: str, rate: float, push_rate: float) -> Common:
+    """The budget that every process which sends with this token asks: messages a second, and pushes among them."""
+    step, push_step = 1 / rate, 1 / push_rate
+
+    async def reserve() -> Place:
+        found: Place = await backend.run(partial(budgets.reserve, account=account, step=step, burst=BURST))
+        return found
+
+    async def push() -> Place:
+        found: Place = await backend.run(
+            partial(budgets.push, account=account, step=step, push_step=push_step, burst=BURST)
+        )
+        return found
+
+    async def silent() -> float:
+        found: float = await backend.read(partial(budgets.silent, account=account))
+        return found
+
+    async def silence(seconds: float) -> None:
+        await backend.run(partial(budgets.silence, account=account, seconds=seconds))
+
+    return Common(reserve, push, silent, silence)

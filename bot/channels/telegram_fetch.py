@@ -1,10 +1,8 @@
-"""Fetching evidence (ảnh minh chứng) that people sent on Telegram: the reference was committed with the answer,
-the file
-follows.
+"""Fetching evidence (ảnh minh chứng) that people sent on Telegram: the reference was committed with the answer, the
+file follows.
 
 What is still to be fetched is a row (:mod:`storage.evidence`, arrivals), so a restart goes on with it. A file that
-cannot
-be had is asked for again, alone (:mod:`dialogs.arriving`).
+cannot be had is asked for again, alone (:mod:`dialogs.arriving`).
 """
 
 from __future__ import annotations
@@ -18,9 +16,10 @@ from functools import partial
 
 from aiogram import Bot
 
+from bot.channels.telegram_backend import Backend
 from bot.channels.telegram_budget import Budget
 from bot.channels.telegram_calls import CallFailed, call, download
-from bot.channels.telegram_lanes import Backend
+from bot.loops import every
 from bot.pictures.refusal import PictureRefused
 from dialogs import arriving
 from storage import events, evidence
@@ -57,18 +56,7 @@ class Fetcher:
     async def work(self) -> None:
         """Fetch what is due, for ever."""
         try:
-            while True:
-                try:
-                    await self._look()
-                except TransientFailure:
-                    log.warning("%s: the database cannot be read now", self.account)
-                except Exception:
-                    log.exception("%s: looking for pictures to fetch failed; it is tried again", self.account)
-                try:
-                    await asyncio.wait_for(self._wake.wait(), TICK)
-                except TimeoutError:
-                    continue
-                self._wake.clear()
+            await every(TICK, f"{self.account} fetcher", self._look, self._wake)
         finally:
             for task in self._under_way.values():
                 task.cancel()
@@ -102,8 +90,7 @@ class Fetcher:
                 except Exception as error:  # noqa: BLE001 - whatever nobody thought of
                     log.error("%s: a picture could not be taken in: %s", self.account, events.traced(error))
                     # No worker may have been to be had: the picture is as good as before.
-                    kind = "ours" if isinstance(error, OSError) else "again"
-                    await self._failed(arrival, CallFailed(kind, type(error).__name__))
+                    await self._again(arrival, 0, ours=isinstance(error, OSError))
             except TransientFailure:
                 log.warning("%s: the database takes no pictures now", self.account)
                 await asyncio.sleep(PATIENCE)
@@ -116,9 +103,10 @@ class Fetcher:
         try:
             fetched = await self.backend.take_in(arrival.contact_id, data)
         except PictureRefused as refused:
-            if refused.code == "busy":
-                raise CallFailed("ours", "many files wait to be decoded") from refused
-            await self._lost(arrival, refused.code)
+            if refused.code == "busy":  # many files wait to be decoded
+                await self._again(arrival, 0, ours=True)
+            else:
+                await self._lost(arrival, refused.code)
             return
         except (StoreFull, StoreAway) as error:
             await self._store_away(arrival, error)
@@ -150,7 +138,7 @@ class Fetcher:
                 await self._lost(arrival, "unavailable")
             case _:
                 log.info("%s: a picture did not come (%s)", self.account, failed.reason)
-                await self._again(arrival, failed.seconds, ours=failed.kind in ("ours", "token"))
+                await self._again(arrival, failed.seconds, ours=failed.kind == "token")
 
     async def _store_away(self, arrival: ArrivalRow, error: OSError) -> None:
         """Not the sender's fault: it is tried for as long as it takes."""
@@ -165,7 +153,7 @@ class Fetcher:
     async def _again(self, arrival: ArrivalRow, seconds: float, *, ours: bool) -> None:
         """Try once more later, in so many seconds at least; for two and a half days, for ever where it is no fault of
         the file's (*ours*)."""
-        if arrival.attempts >= MOST_TRIES:
+        if arrival.attempts >= MOST_TRIES and not ours:
             await self._lost(arrival, "unavailable")
             return
         self.tally["again"] += 1

@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from bot.channels.telegram_lanes import Backend
+from bot.channels.telegram_backend import Backend
+from bot.loops import every
 from storage import conversations, events, inbox
 from storage.base import Connection
 from storage.engine import TransientFailure
@@ -58,22 +59,11 @@ class Inbox:
 
     async def work(self) -> None:
         """Take what waits, for ever."""
-        while not self._stopping:
-            try:
-                await self._look()
-            except TransientFailure:
-                log.warning("%s: the inbox cannot be read now", self.account)
-            except Exception as error:  # noqa: BLE001 - the loop goes on
-                log.error("%s: looking into the inbox failed: %s", self.account, events.traced(error))
-            try:
-                await asyncio.wait_for(self._wake.wait(), TICK)
-            except TimeoutError:
-                continue
-            self._wake.clear()
+        await every(TICK, f"{self.account} inbox", self._look, self._wake)
 
     async def _look(self) -> None:
         room = AT_ONCE - len(self._under_way)
-        if room <= 0:
+        if room <= 0 or self._stopping:
             return
         due = await self.backend.read(partial(inbox.heads, account=self.account, now=datetime.now(UTC), most=SEEN))
         free = [head for head in due if head.address not in self._under_way]
@@ -118,7 +108,6 @@ class Inbox:
     async def stop(self, grace: float) -> None:
         """Turns under way end; what waits is for others, or for later."""
         self._stopping = True
-        self._wake.set()
         tasks = list(self._under_way.values())
         if tasks:
             await asyncio.wait(tasks, timeout=grace)

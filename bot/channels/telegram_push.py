@@ -21,8 +21,10 @@ from telegram import Message as Sent
 from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, NetworkError, RetryAfter, TelegramError
 from telegram.ext import AIORateLimiter, Application, ApplicationBuilder, CallbackContext, ExtBot
 
+from bot.channels.telegram_backend import Backend
 from bot.channels.telegram_calls import CallFailed, read_refusal
-from bot.channels.telegram_lanes import Backend, Lane, Lanes
+from bot.channels.telegram_lane import Lane
+from bot.channels.telegram_lanes import Lanes
 from bot.channels.telegram_view import Bubble, look
 from dialogs.model import decode_screen
 from storage import events, outbox
@@ -155,9 +157,9 @@ class Push:
                 else:
                     self._parts.pop(row.id, None)
                     self.lanes.beneath(lane, message_id)
-                    self.lanes.settle(row.id, "sent", None, message_id, push=True)
+                    self.lanes.outcomes.settle(row.id, "sent", None, message_id, push=True)
             # Only then the next to this chat: a crash repeats its last message at most.
-            await self.lanes.written()
+            await self.lanes.outcomes.written()
         finally:
             self._on_the_wire.discard(task)
 
@@ -174,14 +176,14 @@ class Push:
             case "again" | "token":
                 await self._put_off(row, min(LONGEST_WAIT, 2.0 * 2 ** min(row.attempts, 12)))
             case "gone":
-                self.lanes.tally["push", "failed"] += 1
+                self.lanes.outcomes.tally["push", "failed"] += 1
                 await self.lanes.lost(row.address, failed.reason)
             case _:
                 log.warning("%s: a notice was refused: %s", self.account, failed.reason)
-                self.lanes.settle(row.id, "failed", failed.reason, push=True)
+                self.lanes.outcomes.settle(row.id, "failed", failed.reason, push=True)
 
     async def _put_off(self, row: Waiting, seconds: float) -> None:
-        self.lanes.tally["push", "again"] += 1
+        self.lanes.outcomes.tally["push", "again"] += 1
         until = datetime.now(UTC) + timedelta(seconds=seconds)
         await self.backend.run(partial(outbox.put_off, row_id=row.id, until=until))
 
@@ -220,7 +222,7 @@ class Push:
             )
 
         try:
-            sent = await self.lanes.with_picture(bubble.photo, send)
+            sent = await self.lanes.messages.with_picture(bubble.photo, send)
         except CallFailed as failed:
             if failed.kind != "refused":
                 raise
@@ -229,7 +231,7 @@ class Push:
         if sent is None:
             return await self._text(chat, bubble)
         if sent.photo:
-            await self.lanes.uploaded(bubble.photo, sent.photo[-1].file_id)
+            await self.lanes.messages.uploaded(bubble.photo, sent.photo[-1].file_id)
         return int(sent.message_id)
 
 

@@ -15,11 +15,15 @@ from functools import partial
 
 from aiogram import Bot
 
+from bot.channels.telegram_backend import Backend
 from bot.channels.telegram_budget import Budget
 from bot.channels.telegram_calls import CallFailed, call
-from bot.channels.telegram_lanes import Backend
-from storage import events, unsaid
-from storage.engine import TransientFailure
+from bot.loops import every
+from dialogs import notices
+from dialogs.model import Screen
+from locales import _
+from storage import unsaid
+from storage.base import Connection
 from storage.unsaid import UnsaidRow
 
 log = logging.getLogger(__name__)
@@ -27,7 +31,6 @@ log = logging.getLogger(__name__)
 TICK = 2.0  # seconds between looks at the table; a turn that unsays wakes it at once
 LIFE = timedelta(hours=48)
 WAITS = (1, 2, 5, 15, 60, 300, 900)  # seconds before each next try, the last again and again
-PATIENCE = 5.0  # seconds to wait when the database takes nothing
 
 
 class Unsayer:
@@ -43,20 +46,7 @@ class Unsayer:
 
     async def work(self) -> None:
         """Delete what is due, for ever."""
-        while True:
-            try:
-                await self._look()
-            except TransientFailure:
-                log.warning("%s: messages to delete cannot be read or settled now", self.account)
-                await asyncio.sleep(PATIENCE)
-            except Exception as error:  # noqa: BLE001 - the loop goes on
-                log.error("%s: deleting messages failed; it is tried again: %s", self.account, events.traced(error))
-                await asyncio.sleep(PATIENCE)
-            try:
-                await asyncio.wait_for(self._wake.wait(), TICK)
-            except TimeoutError:
-                continue
-            self._wake.clear()
+        await every(TICK, f"{self.account} unsayer", self._look, self._wake)
 
     async def _look(self) -> None:
         due = await self.backend.read(partial(unsaid.due, account=self.account, now=datetime.now(UTC)))
@@ -67,7 +57,7 @@ class Unsayer:
         now = datetime.now(UTC)
         over = [row for row in rows if now - row.made_at > LIFE]
         if over:
-            await self._give_up(over, "too old")
+            await self._give_up(address, over, "too old")
         left = [row for row in rows if row not in over]
         while left:
             part = _that_fit(left)
@@ -101,15 +91,27 @@ class Unsayer:
             for row in rows:
                 await self._delete(row.address, [row])
         else:
-            await self._give_up(rows, failed.kind)
+            await self._give_up(rows[0].address, rows, failed.kind)
         return True
 
-    async def _give_up(self, rows: Sequence[UnsaidRow], why: str) -> None:
+    async def _give_up(self, address: str, rows: Sequence[UnsaidRow], why: str) -> None:
         log.warning("%s: %d messages were not deleted (%s)", self.account, len(rows), why)
-        await self._settle(rows)
+        await self.backend.run(partial(_given_up, account=self.account, address=address, rows=rows))
 
     async def _settle(self, rows: Sequence[UnsaidRow]) -> None:
         await self.backend.run(partial(unsaid.settle, row_ids=[row.id for row in rows]))
+
+
+def _given_up(conn: Connection, account: str, address: str, rows: Sequence[UnsaidRow]) -> None:
+    """Nothing more is tried; whoever has the messages before them is asked to delete them."""
+    unsaid.settle(conn, [row.id for row in rows])
+    for own in sorted({row.own for row in rows}):
+        key = "notice.unsaid_own" if own else "notice.unsaid"
+        notices.to_chat(conn, datetime.now(UTC), account, address, key, partial(_please_delete, key))
+
+
+def _please_delete(key: str) -> Screen:
+    return Screen(_(key))
 
 
 def _that_fit(rows: Sequence[UnsaidRow]) -> list[UnsaidRow]:

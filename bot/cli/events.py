@@ -94,7 +94,7 @@ def _incoming(row: FailedRow) -> Incoming | None:
 
 def _of_telegram(row: FailedRow, update: dict[str, Any]) -> Incoming | None:
     """An update that could not be read when it came: a newer version may be able to."""
-    from bot.channels.telegram import incoming
+    from bot.channels.telegram_updates import incoming
 
     try:
         return incoming(row.account, update, now())

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from bot import service as services
+from bot import clock, housekeeping
+from bot.pictures import evidence as pictures
 from bot.service import Parts, Service
 from dialogs.states import Rules
 from storage import conversations, deletions, erasure, evidence, migrate, people, units
@@ -44,11 +45,11 @@ def due(service: Service) -> list[Any]:
 
 
 async def upload(service: Service, data: bytes, name: str = "phone") -> tuple[int, str]:
-    key = await service.keep_blob(data)
+    key = await service.evidence.keep(data)
     with writing(service.engine) as conn:
         found = conn.execute(sa.select(people.contacts.c.id).where(people.contacts.c.address == name)).scalar()
-        contact = found or people.meet(conn, "test", name, services._now())
-        sent(conn, contact, key, services._now())
+        contact = found or people.meet(conn, "test", name, clock.now())
+        sent(conn, contact, key, clock.now())
     return contact, key
 
 
@@ -56,10 +57,10 @@ async def test_what_a_person_sent_goes_with_them_at_once(service: Service) -> No
     contact, key = await upload(service, b"mine")
     _, shared = await upload(service, b"ours")
     await upload(service, b"ours", "another")
-    assert await service.delete_blobs() == 0
+    assert await service.housekeeping.delete_blobs() == 0
     with writing(service.engine) as conn:
-        erasure.forget_contact(conn, contact, services._now())
-    assert await service.delete_blobs() == 1
+        erasure.forget_contact(conn, contact, clock.now())
+    assert await service.housekeeping.delete_blobs() == 1
     assert list(service.blobs.keys()) == [shared]
     assert service.blobs.get(key) is None
     assert due(service) == []
@@ -68,18 +69,18 @@ async def test_what_a_person_sent_goes_with_them_at_once(service: Service) -> No
 async def test_a_store_that_is_away_is_asked_again(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     contact, key = await upload(service, b"mine")
     with writing(service.engine) as conn:
-        evidence.forget_uploads(conn, contact, services._now())
+        evidence.forget_uploads(conn, contact, clock.now())
 
     def away(*_: object) -> None:
         raise StoreAway("EIO")
 
     with monkeypatch.context() as broken:
         broken.setattr(type(service.blobs), "remove", away)
-        assert await service.delete_blobs() == 0
+        assert await service.housekeeping.delete_blobs() == 0
     assert due(service) == [key]
-    assert await service.delete_blobs() == 0  # not before its time
-    monkeypatch.setattr(services, "_now", lambda now=services._now: now() + deletions.CLAIM)
-    assert await service.delete_blobs() == 1
+    assert await service.housekeeping.delete_blobs() == 0  # not before its time
+    monkeypatch.setattr(clock, "now", lambda now=clock.now: now() + deletions.CLAIM)
+    assert await service.housekeeping.delete_blobs() == 1
     assert service.blobs.get(key) is None
 
 
@@ -92,8 +93,8 @@ async def test_one_that_cannot_be_deleted_keeps_no_other(service: Service) -> No
     path.unlink()
     path.mkdir()  # no unlink takes it away
     with writing(service.engine) as conn:
-        evidence.forget_uploads(conn, contact, services._now())
-    assert await service.delete_blobs() == 1
+        evidence.forget_uploads(conn, contact, clock.now())
+    assert await service.housekeeping.delete_blobs() == 1
     assert service.blobs.get(key) is None
     assert due(service) == [stuck]
 
@@ -101,13 +102,13 @@ async def test_one_that_cannot_be_deleted_keeps_no_other(service: Service) -> No
 async def test_a_full_quota_puts_a_deletion_off(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     contact, key = await upload(service, b"mine")
     with writing(service.engine) as conn:
-        evidence.forget_uploads(conn, contact, services._now())
+        evidence.forget_uploads(conn, contact, clock.now())
 
     def full(*_: object) -> None:
         raise StoreFull
 
     monkeypatch.setattr(type(service.blobs), "remove", full)
-    assert await service.delete_blobs() == 0
+    assert await service.housekeeping.delete_blobs() == 0
     with reading(service.engine) as conn:
         assert conn.execute(sa.select(deletions.deletions.c.claimed)).scalars().all() == [False]
     assert due(service) == [key]
@@ -125,24 +126,24 @@ async def test_a_sweep_that_fails_keeps_nothing_else_from_being_done(
     def away(*_: object) -> None:
         raise StoreAway("EIO")
 
-    monkeypatch.setattr(service, "retain", retain)
+    monkeypatch.setattr(service.housekeeping, "retain", retain)
     monkeypatch.setattr(type(service.blobs), "old_keys", away)
-    await service.tidy()
-    assert (retained, service._swept) == ([1], None)
+    await service.housekeeping.tidy()
+    assert (retained, service.housekeeping._swept) == ([1], None)
 
 
 async def test_bytes_wait_until_their_deletion_has_ended(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     contact, key = await upload(service, b"mine")
     with writing(service.engine) as conn:
-        evidence.forget_uploads(conn, contact, services._now())
-        assert evidence.claim_deletions(conn, services._now()) == [key]
-    monkeypatch.setattr(services, "BETWEEN_HOLDS", (0.01, 0.01))
+        evidence.forget_uploads(conn, contact, clock.now())
+        assert evidence.claim_deletions(conn, clock.now()) == [key]
+    monkeypatch.setattr(pictures, "BETWEEN_HOLDS", (0.01, 0.01))
     with pytest.raises(StoreAway):
-        await service.keep_blob(b"mine")
+        await service.evidence.keep(b"mine")
     service.blobs.remove([key])
     with writing(service.engine) as conn:
         deletions.settle(conn, [key])
-    assert await service.keep_blob(b"mine") == key
+    assert await service.evidence.keep(b"mine") == key
     assert service.blobs.get(key) == b"mine"
 
 
@@ -153,9 +154,9 @@ async def test_a_sweep_hands_over_what_a_crash_left(service: Service, monkeypatc
     assert isinstance(root, Path)
     for key in (kept, orphan):
         os.utime(root / key[:2] / key[2:], (time.time() - 7200,) * 2)
-    await service.tidy()
+    await service.housekeeping.tidy()
     assert due(service) == [orphan]
-    assert await service.delete_blobs() == 1
+    assert await service.housekeeping.delete_blobs() == 1
     assert sorted(service.blobs.keys()) == sorted([kept, fresh])
 
 
@@ -163,22 +164,22 @@ async def test_a_bucket_is_swept_once_a_day(url: str, monkeypatch: pytest.Monkey
     with s3_server() as s3:
         place: Bucket = s3.bucket()
         service = Service(Parts(url, place, Rules(), Keep()))
-        monkeypatch.setattr(services, "SWEEP_AGE", 0.0)
+        monkeypatch.setattr(housekeeping, "SWEEP_AGE", 0.0)
         keys = {service.blobs.put(bytes([n])) for n in range(3)}
         await asyncio.sleep(1.1)  # S3 tells whole seconds
-        await service.tidy()
+        await service.housekeeping.tidy()
         assert set(due(service)) == keys
-        assert await service.delete_blobs() == 3
+        assert await service.housekeeping.delete_blobs() == 3
         assert list(service.blobs.keys()) == []
         service.blobs.put(b"another")
         await asyncio.sleep(1.1)
-        await service.tidy()
+        await service.housekeeping.tidy()
         assert due(service) == []
         await service.stop()
 
 
 async def test_who_leaves_in_the_middle_of_joining_is_forgotten(service: Service) -> None:
-    now = services._now()
+    now = clock.now()
     with writing(service.engine) as conn:
         unit = {"id": 1, "vintage": "2025", "code": "22", "level": 1, "path": "/1/", "name": "Quảng Ninh"}
         conn.execute(sa.insert(units.units).values(**unit, kind="tinh", folded="quang ninh"))

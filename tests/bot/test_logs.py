@@ -17,8 +17,9 @@ import sqlalchemy as sa
 from aiohttp import web
 
 from bot import logs
-from bot.channels.web import WebSettings
 from bot.channels.web import app as chat_page
+from bot.channels.web_site import WebSettings
+from bot.loops import every
 from bot.metrics import counting
 from bot.service import Service
 from dialogs import turn
@@ -90,7 +91,7 @@ async def test_a_run_with_defects_writes_nothing_of_anybody(
     await in_the_browser(service)
     with pytest.raises(ValueError):
         await service.turns.run(lambda conn: fail(ValueError(WORDS)), lambda conn, error: fail(ValueError(NAME)))
-    await loops_break(service, monkeypatch)
+    await loops_break()
     lost = asyncio.create_task(broken(f"{NAME}: {WORDS}"))
     await asyncio.wait((lost,))
     del lost
@@ -159,11 +160,11 @@ async def in_the_browser(service: Service) -> None:
         await runner.cleanup()
 
 
-async def loops_break(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+async def loops_break() -> None:
     async def folding() -> None:
         raise RuntimeError(WORDS)
 
-    looping = asyncio.create_task(service._every(0.01, None, folding))
+    looping = asyncio.create_task(every(0.01, "folding", folding))
     await asyncio.sleep(0.05)
     looping.cancel()
     await asyncio.gather(looping, return_exceptions=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from bot import service as services
+from bot import clock
 from bot.service import Parts, Service
 from dialogs.states import Rules
 from storage import audit, conversations, evidence
@@ -22,7 +22,7 @@ DATA = b"a picture"
 @pytest.fixture
 async def service(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
     made = Service(Parts(f"sqlite:///{folder}/var/hoctap.sqlite", folder / "var/evidence", Rules(), Keep()))
-    monkeypatch.setattr(services, "_now", lambda: world.now)
+    monkeypatch.setattr(clock, "now", lambda: world.now)
     yield made
     await made.stop()
 
@@ -34,7 +34,7 @@ def looks(world: World) -> list[str]:
 
 
 async def test_a_look_is_written_down_before_a_byte_goes_out(world: World, service: Service) -> None:
-    key = await service.keep_blob(DATA)
+    key = await service.evidence.keep(DATA)
     citizen, officer, stranger = world.citizen().joins(), world.officer(), world.officer("01")
     code = citizen.submits("tot")
     with world.write() as conn:
@@ -44,13 +44,13 @@ async def test_a_look_is_written_down_before_a_byte_goes_out(world: World, servi
         first = conn.execute(sa.select(sa.func.min(evidence.evidence.c.id))).scalar()
         changed = {"kind": "photo", "key": key, "text": ""}
         conn.execute(sa.update(evidence.evidence).where(evidence.evidence.c.id == first).values(**changed))
-    assert await service._picture("test", citizen.address, key, False) == DATA
-    assert await service._picture("test", stranger.address, key, False) is None
+    assert await service.evidence.show("test", citizen.address, key, False) == DATA
+    assert await service.evidence.show("test", stranger.address, key, False) is None
     assert looks(world) == []
     for _n in range(2):
         officer.types(code)
         for _m in range(3):
-            assert await service._picture("test", officer.address, key, False) == DATA
+            assert await service.evidence.show("test", officer.address, key, False) == DATA
     assert len(looks(world)) == 2 and looks(world)[0].startswith("officer:")
 
 
@@ -60,7 +60,7 @@ async def test_without_the_line_there_is_no_picture(
     def fails(*_args: object, **_kwargs: object) -> bool:
         raise RuntimeError("the trail cannot be written")
 
-    key = await service.keep_blob(DATA)
+    key = await service.evidence.keep(DATA)
     citizen, officer = world.citizen().joins(), world.officer()
     citizen.submits("tot")
     with world.write() as conn:
@@ -69,14 +69,14 @@ async def test_without_the_line_there_is_no_picture(
         conn.execute(sa.update(evidence.evidence).where(evidence.evidence.c.id == first).values(**changed))
     monkeypatch.setattr(audit, "picture_read", fails)
     with pytest.raises(RuntimeError):
-        await service._picture("test", officer.address, key, False)
+        await service.evidence.show("test", officer.address, key, False)
 
 
 async def test_the_running_bot_takes_away_what_has_been_kept_for_its_time(
     world: World, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.citizen().joins()
-    assert await service.retain() == 0
-    monkeypatch.setattr(services, "_now", lambda: datetime(2032, 1, 2, tzinfo=UTC))
-    assert await service.retain() > 0
+    assert await service.housekeeping.retain() == 0
+    monkeypatch.setattr(clock, "now", lambda: datetime(2032, 1, 2, tzinfo=UTC))
+    assert await service.housekeeping.retain() > 0
     world.recounted()

@@ -16,8 +16,8 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot import metrics
-from bot.channels.web import WebSettings
 from bot.channels.web import app as chat_page
+from bot.channels.web_site import WebSettings
 from bot.metrics import Metrics, counting
 from bot.pictures.refusal import PictureRefused
 from bot.service import Service
@@ -105,7 +105,7 @@ async def test_a_run_is_measured_and_tells_of_nobody(begin: Begin, monkeypatch: 
         await browses(base)
         cookie = {"Cookie": f"hoctap={'a' * 43}"}
         async with aiohttp.ClientSession() as session, session.get(f"{base}/chat/stream", headers=cookie):
-            await holds(lambda: service.streams == 1)
+            await holds(lambda: service.pages.streams == 1)
             assert value(await scraped(service), "web_streams") == 1
     with monkeypatch.context() as patch:
         patch.setattr(turn, "_to_dialog", fail)
@@ -189,7 +189,7 @@ async def test_what_goes_wrong_is_told_apart(begin: Begin, monkeypatch: pytest.M
         patch.setattr(service.turns, "run", away)
         await service.take(incoming)
     for error in (PictureRefused("broken"), PictureRefused(HOSTILE), StoreFull()):
-        with pytest.raises(type(error)), service._counting():
+        with pytest.raises(type(error)), service.metrics.pictures():
             raise error
     service.metrics.job("chart", done=False)
     found = await scraped(service)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from bot.channels.telegram import CAPABILITIES, Heard, incoming, read
+from bot.channels.telegram_updates import CAPABILITIES, Heard, incoming, read
 from bot.channels.telegram_view import Page
 from dialogs.model import FileRef, Incoming, Opened, Pressed, Sent, Signal, Typed, Unsupported
 

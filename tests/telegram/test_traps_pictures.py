@@ -13,6 +13,7 @@ from PIL import Image
 
 from bot.channels import telegram_fetch
 from bot.pictures import intake
+from bot.pictures.refusal import PictureRefused
 from storage.blobs import BlobFolder, StoreFull
 from storage.evidence import Picture
 from tests.peers.telegram import Phone
@@ -267,6 +268,27 @@ async def test_a_store_that_is_full_is_not_run_against_and_nothing_is_lost(
     await presses(phone, "kha")  # choices and texts go on
     live.telegram.fetcher.backend = backend
     await settled(live, photo(1))
+
+
+@pytest.mark.parametrize("trouble", [PictureRefused("busy"), OSError("no process")])
+async def test_what_is_no_fault_of_the_files_is_tried_for_ever(
+    live: Live, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    monkeypatch.setattr(telegram_fetch, "STORE_WAIT", 0.05)
+    monkeypatch.setattr(telegram_fetch, "MOST_TRIES", 0)
+    phone, backend, tries = await wanted(live), live.telegram.fetcher.backend, 0
+
+    async def busy(contact: int, data: bytes) -> tuple[Picture, ...]:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise trouble
+        return await backend.take_in(contact, data)
+
+    live.telegram.fetcher.backend = replace(backend, take_in=busy)
+    await phone.sends_photo(photo(1))
+    await settled(live, photo(1))
+    assert tries == 3
 
 
 async def test_pictures_on_their_way_are_fetched_after_a_restart(live: Live) -> None:

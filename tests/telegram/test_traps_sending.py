@@ -144,7 +144,7 @@ async def other_contact(live: Live, phone: Phone, other: Phone | None) -> str:
     else:
         assert live.service is not None
         act = Incoming("web", "e1", "w" * 32, Opened(code), datetime.now(UTC), None, WEB)
-        await live.service.take_web(act)
+        await live.service.pages.take(act)
     await types(phone, "/hoso")  # the last used again
     return code
 

@@ -12,7 +12,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from bot.channels.web import Backend, WebSettings, app
+from bot.channels.web import app
+from bot.channels.web_backend import Backend
+from bot.channels.web_site import WebSettings
 from tests.web.fake import Memory
 
 Client = TestClient[web.Request, web.Application]

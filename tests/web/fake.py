@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from bot.channels.web import Backend, HistoryLine, Landing, Outgoing, Seat
+from bot.channels.web_backend import Backend, HistoryLine, Landing, Outgoing, Seat
 from bot.pictures.intake import StoredPicture, receive
 from bot.pictures.refusal import PictureRefused
 from dialogs.model import Incoming, Pressed, Screen, Sent, Typed, encode_screen

@@ -17,10 +17,14 @@ from aiohttp import ClientResponse, web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.channels import web as channel
+from bot.channels import web_acts, web_pictures, web_site
 from bot.channels.telegram_view import look
-from bot.channels.web import HistoryLine, Landing, WebSettings, app, as_json
-from bot.limits import BODIES_OF_ONE, Limits, Rate
+from bot.channels.web import app
+from bot.channels.web_acts import as_json
+from bot.channels.web_backend import HistoryLine, Landing
+from bot.channels.web_pages import landing_page
+from bot.channels.web_site import Site, WebSettings
+from bot.limits import BODIES_OF_ONE, Doors, Limits, Rate
 from dialogs import datapage
 from dialogs.model import Choice, Picture, Screen, encode_screen
 from locales import Voice
@@ -35,7 +39,7 @@ Start = Callable[..., Awaitable[Client]]
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody does penance for a whole second here."""
-    monkeypatch.setattr(channel, "PENANCE", 0.01)
+    monkeypatch.setattr(web_site, "PENANCE", 0.01)
 
 
 SMALL = Limits(Rate(5, 60), Rate(10_000, 10_000), 3, 2, 2, 3)
@@ -76,7 +80,7 @@ async def test_a_flood_of_acts_is_put_off_before_a_turn_and_others_go_on(start: 
 
 
 async def test_who_floods_is_answered_slowly(start: Start, memory: Memory, monkeypatch: Any) -> None:
-    monkeypatch.setattr(channel, "PENANCE", 0.3)
+    monkeypatch.setattr(web_site, "PENANCE", 0.3)
     client = await start(memory, limits=replace(SMALL, contact=Rate(1, 1)))
     await open_chat(client)
     assert (await post(client, said(1))).status == 200
@@ -288,7 +292,7 @@ async def test_a_body_is_read_only_from_whom_it_is_taken_and_few_at_once(start: 
 
 
 async def test_an_upload_that_trickles_is_ended(start: Start, memory: Memory, monkeypatch: Any) -> None:
-    monkeypatch.setattr(channel, "UPLOAD_SECONDS", 0.3)
+    monkeypatch.setattr(web_pictures, "UPLOAD_SECONDS", 0.3)
     client = await start(memory)
     head = request(client, "/chat/upload", "Content-Type: application/octet-stream", "Content-Length: 1000000")
     back = await raw(client, head, more=b"x", every=0.05)
@@ -297,7 +301,7 @@ async def test_an_upload_that_trickles_is_ended(start: Start, memory: Memory, mo
 
 
 async def test_an_act_that_trickles_is_ended(start: Start, memory: Memory, monkeypatch: Any) -> None:
-    monkeypatch.setattr(channel, "ACT_SECONDS", 0.3)
+    monkeypatch.setattr(web_acts, "ACT_SECONDS", 0.3)
     client = await start(memory)
     head = request(client, "/chat/act", "Content-Type: application/json", "Content-Length: 60000")
     back = await raw(client, head, more=b" ", every=0.05)
@@ -330,7 +334,7 @@ async def test_headers_that_trickle_are_ended(memory: Memory) -> None:
 
 
 async def test_a_length_that_lies_gains_nothing(start: Start, memory: Memory, monkeypatch: Any) -> None:
-    monkeypatch.setattr(channel, "UPLOAD_SECONDS", 0.5)
+    monkeypatch.setattr(web_pictures, "UPLOAD_SECONDS", 0.5)
     client = await start(memory)
     small = request(client, "/chat/upload", "Content-Type: application/octet-stream", "Content-Length: 10")
     assert b" 422 " in (await raw(client, small + bytes(10))).split(b"\r\n")[0]  # ten bytes are no picture
@@ -423,10 +427,10 @@ def test_a_line_of_the_web_chat_is_one_line_of_json(text: str) -> None:
 @given(hostile, hostile)
 @settings(max_examples=30)
 def test_the_page_behind_a_square_holds_no_tag_of_theirs(name: str, above: str) -> None:
-    site = channel.Site(Memory().backend(), WebSettings(), "", asyncio.Semaphore(1), channel.Doors(Limits()), ())
+    site = Site(Memory().backend(), WebSettings(), "", asyncio.Semaphore(1), Doors(Limits()), ())
 
     def tags(found: Landing) -> list[str]:
-        return re.findall(r"<[a-zA-Z/!][^>]*>", channel.landing_page(site, "DV06685K", found, "vi"))
+        return re.findall(r"<[a-zA-Z/!][^>]*>", landing_page(site, "DV06685K", found, "vi"))
 
     links = (("Z", "https://zalo.me/1"),)
     assert tags(Landing(name, (above,), name, ((name, links[0][1]),))) == tags(Landing("", ("",), "", links))

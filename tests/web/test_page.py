@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
-from bot.channels.web import Seat
+from bot.channels.web_backend import Seat
 from dialogs.model import Choice, Pressed, Screen, Sent, Typed, encode_screen
 from tests.support import papers
 from tests.web.conftest import served

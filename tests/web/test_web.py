@@ -14,7 +14,9 @@ import pytest
 from aiohttp import ClientResponse, FormData
 from PIL import Image
 
-from bot.channels.web import STATIC, Seat, address_of, chrome, packaged
+from bot.channels.web_backend import Seat
+from bot.channels.web_pages import STATIC, chrome, packaged
+from bot.channels.web_site import address_of
 from dialogs.model import Opened, Pressed, Sent, Typed
 from locales import Voice, speaking
 from tests.support import papers

@@ -1,0 +1,35 @@
+"""Work that is done again and again for as long as the process runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from storage import events
+from storage.engine import TransientFailure
+
+log = logging.getLogger(__name__)
+
+
+async def every(
+    seconds: float, what: str, work: Callable[[], Awaitable[object]], wake: asyncio.Event | None = None
+) -> None:
+    """Do a piece of work for ever: *seconds* after it ended it is done again, at once where *wake* is set.
+
+    Trouble ends nothing: it is logged under *what*, in words that quote nobody, and the work goes on."""
+    while True:
+        try:
+            await work()
+        except TransientFailure:
+            log.warning("%s: the database cannot be had now", what)
+        except Exception as error:  # noqa: BLE001 - logged without its words
+            log.error("%s failed; it is tried again: %s", what, events.traced(error))
+        if wake is None:
+            await asyncio.sleep(seconds)
+            continue
+        try:
+            await asyncio.wait_for(wake.wait(), seconds)
+        except TimeoutError:
+            continue
+        wake.clear()
