@@ -9,7 +9,21 @@ from __future__ import annotations
 import sys
 import time
 
-from benchmarks import dossier, flood, help_, hostile, loss, memory, pushing, render, report, size, turn, workers
+from benchmarks import (
+    charts,
+    dossier,
+    flood,
+    help_,
+    hostile,
+    loss,
+    memory,
+    pushing,
+    render,
+    report,
+    size,
+    turn,
+    workers,
+)
 from benchmarks.bars import Bar
 
 BARS = {
@@ -23,6 +37,7 @@ BARS = {
     "memory": memory.measure,
     "render-p99": render.measure,
     "report": report.measure,
+    "charts": charts.measure,
     "help": help_.measure,
     "flood": flood.measure,
     "hostile": hostile.measure,

@@ -29,14 +29,19 @@ def width(text: str, size: float, bold: bool = False) -> float:
 def fold(text: str, size: float, within: float, bold: bool = False) -> list[str]:
     """The text in as few lines as fit *within*, about equally long; spaces and accents tidied (NFC).
 
-    A single word wider than *within* is split: a name is never cut off.
+    A single word wider than *within* is split: a name is never cut off. What was folded lately is remembered.
     """
+    return list(_folded(text, size, within, bold))
+
+
+@lru_cache(maxsize=4096)
+def _folded(text: str, size: float, within: float, bold: bool) -> tuple[str, ...]:
     words = [
         piece for word in unicodedata.normalize("NFC", text).split() for piece in _pieces(word, size, within, bold)
     ]
     lines = _greedy(words, size, within, bold)
     if len(lines) < 2:
-        return lines
+        return tuple(lines)
     # The narrowest column that still needs no more lines: "Thành phố / Hồ Chí Minh", not "Thành phố Hồ Chí / Minh".
     low, high = within / len(lines) / 2, within
     while high - low > size / 4:
@@ -46,7 +51,7 @@ def fold(text: str, size: float, within: float, bold: bool = False) -> list[str]
             low = middle
         else:
             high, lines = middle, tried
-    return lines
+    return tuple(lines)
 
 
 def fit(text: str, sizes: tuple[float, ...], within: float, lines: int, bold: bool = False) -> tuple[float, list[str]]:

@@ -75,6 +75,40 @@ async def test_a_second_death_is_reported_and_the_next_chart_drawn(
     assert (await pool.draw(commune())).startswith(PNG)
 
 
+async def test_a_chart_that_takes_too_long_is_given_up_and_the_worker_kept() -> None:
+    pool = ChartPool(longest=0.0005)
+    try:
+        with pytest.raises(TimeoutError, match="too long"):
+            await pool.draw(commune())
+        (worker,) = workers(pool)
+        pool._longest = 20
+        assert (await pool.draw(commune())).startswith(PNG)
+        assert workers(pool) == [worker]
+    finally:
+        await pool.close()
+
+
+def notes(file: str, *_more: object) -> bytes:
+    with Path(file).open("a") as out:
+        out.write("drawn\n")
+    time.sleep(0.05)
+    return PNG
+
+
+async def test_a_chart_that_nobody_waits_for_is_not_drawn(
+    pool: ChartPool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "drawn"
+    monkeypatch.setattr("reports.pool._draw", notes)
+    waiting = [asyncio.create_task(pool.draw(str(file))) for _ in range(6)]  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    for task in waiting[3:]:
+        task.cancel()
+    assert await asyncio.gather(*waiting[:3]) == [PNG] * 3
+    await pool.close()
+    assert file.read_text().count("drawn") == 3
+
+
 async def test_a_closed_pool_draws_no_more() -> None:
     pool = ChartPool()
     await pool.close()
