@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 # The lines of the table of commands.
 KEYS = (
     "command.hoso", "command.dangky", "command.queue", "command.approve", "command.return", "command.not_met",
-    "command.undo", "command.report", "command.target", "command.data", "command.language", "command.help", "command.home",
-    "command.lichbaocao",
+    "command.undo", "command.report", "command.target", "command.data", "command.language", "command.help",
+    "command.home", "command.lichbaocao",
 )  # fmt: skip
 
 
