@@ -1,4 +1,4 @@
-"""/lichbaocao (lịch báo cáo): which summaries an officer gets by themselves, when; pause them, or choose an own time."""
+"""/lichbaocao (lịch báo cáo): which summaries come to an officer by themselves, when; pause them, or choose a time."""
 
 from __future__ import annotations
 

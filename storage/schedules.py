@@ -534,7 +534,7 @@ def any_over(conn: Connection) -> bool:
 
 
 def end(conn: Connection, now: datetime) -> int:
-    """End the runs that nobody waits for any more; how many. What they said is not kept, only under which code the figures are."""
+    """End the runs that nobody waits for any more; how many. What they said goes, the code of its figures stays."""
     ended = [row.id for row in _END.all(conn, now=now)]
     for run_id in ended:
         _FORGET_TEXTS.run(conn, run=run_id)

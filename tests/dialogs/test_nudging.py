@@ -27,7 +27,7 @@ def test_a_nudge_has_a_name_and_its_answer_comes_back(world: World, supervisor: 
     (notice,) = officer.hears()
     assert "Lê Văn Minh" in notice.text
     assert "Quảng Ninh" in notice.text
-    assert [each.label for each in notice.choices][0] == "Đã rõ"
+    assert notice.choices[0].label == "Đã rõ"
     press(officer, notice.choices[0].id).sees("Cảm ơn")
     supervisor.heard("Trần Thị Hoa (Phường Hồng Gai) đã rõ")
     press(officer, notice.choices[0].id).sees("Cảm ơn")
