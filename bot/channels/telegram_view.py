@@ -118,7 +118,8 @@ def look(screen: Screen, page: int = 0) -> Look:
         bubbles = _bubbles(words)
         album = tuple(replace(each, caption=_clipped_caption(each.caption)) for each in pictures)
     *before, last = bubbles
-    documents = (_with_document(document) for document in screen.documents)
+    with speaking(Voice(screen.language)):
+        documents = [_with_document(document) for document in screen.documents]
     last = replace(last, keyboard=keyboard.rows, reply=screen.input == "tel")
     return Look(album, (*before, *documents, last), screen.protected)
 
@@ -298,6 +299,9 @@ def _clipped_caption(text: str) -> str:
 
 def _with_document(document: Document) -> Bubble:
     name = _clean(document.name)
+    if document.key and not document.content:  # it waited until its day was over
+        gone = _("handed.over", file=name)
+        return Bubble(escape(gone, quote=False), gone)
     name = name[: _room(name, CAPTION_LIMIT)]
     return Bubble(escape(name, quote=False), name, document=document)
 

@@ -388,6 +388,13 @@ def test_a_file_comes_before_the_words_about_it() -> None:
     assert text.keyboard
 
 
+def test_of_a_file_that_is_over_a_line_is_told() -> None:
+    over = Document("a&b.json", "application/json", "", "k" * 32)
+    line, _text = look(Screen("Tệp của ông/bà.", documents=(over,), number=3)).bubbles
+    assert line.document is None
+    assert "a&b.json đã hết hạn" in line.plain and "/dulieu" in line.plain
+
+
 # ------------------------------------------------------------------------------------------ presses
 
 

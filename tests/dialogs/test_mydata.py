@@ -12,9 +12,10 @@ import pytest
 import sqlalchemy as sa
 
 from dialogs import notices
-from dialogs.model import Screen
-from storage import assessments, conversations, events, evidence, officers, people, reviews, shown
+from dialogs.model import Document, Screen, decode_screen
+from storage import assessments, conversations, events, evidence, officers, outbox, people, reviews, shown
 from storage.engine import metadata
+from storage.housekeeping import Keep, tidy
 from tests.support.world import HONG_GAI, Chat, World
 
 NAME, PHONE, WORDS = "Nguyễn Thị Mận", "0912345678", "Tôi đã dự lớp tập huấn ngày 12/9"
@@ -117,6 +118,47 @@ def test_the_web_page_gives_its_history_too_and_never_a_file_within_a_file(world
     assert any(line["direction"] == "in" and line["text"] == NAME for line in stored["messages"])
     assert "TL-••••" in document.content and "TL-••••" in page.content
     assert page.content.count("<!doctype html>") == 1 and "Nội dung trò chuyện trên trang này" in page.content
+
+
+def files_kept(world: World) -> int:
+    """How many files lie in the tables; anywhere else nothing of what only a copy holds."""
+    tables = everything(world)
+    for name, rows in tables.items():
+        assert name == "handed_files" or not any("resume_code" in str(row) or "<!doctype" in str(row) for row in rows)
+    return len(tables["handed_files"])
+
+
+@pytest.mark.parametrize("ground", ["full", "web", "full on postgres"], indirect=True)
+def test_a_copy_is_kept_for_a_day_and_nowhere_else(world: World) -> None:
+    citizen = world.citizen().joins(name=NAME).types("/dulieu").presses("export")
+    given = citizen.screen.documents
+    assert files_kept(world) == 2
+
+    def kept() -> list[Document]:
+        """As the page loads it again, or the sender after a restart."""
+        with world.read() as conn:
+            if citizen.capabilities.history:
+                bodies = [line.body for line in conversations.history(conn, citizen.account, citizen.address)]
+            else:
+                bodies = [row.body for row in outbox.answers_for(conn, citizen.account, citizen.address)]
+        return [each for body in bodies if '"number"' in body for each in decode_screen(body).documents]
+
+    assert [(each.name, each.content) for each in kept()] == [(each.name, each.content) for each in given]
+    with world.write() as conn:
+        tidy(conn, Keep(), world.passes(hours=23).now)
+    assert files_kept(world) == 2
+    with world.write() as conn:
+        tidy(conn, Keep(), world.passes(hours=2).now)
+    assert files_kept(world) == 0
+    assert [(each.name, each.content, bool(each.key)) for each in kept()] == [(each.name, "", True) for each in given]
+
+
+@pytest.mark.parametrize("ground", ["full", "web"], indirect=True)
+def test_who_erases_everything_leaves_no_copy_behind(world: World) -> None:
+    citizen = world.citizen().joins(name=NAME).types("/dulieu").presses("export").presses("back")
+    assert files_kept(world) == 2
+    citizen.presses("ask_erase").presses("erase").presses("erase_all")
+    assert files_kept(world) == 0
 
 
 @pytest.mark.parametrize("decision", ["approve", "not_met", "return"])

@@ -232,7 +232,7 @@ def test_a_heic_that_is_cut_off_or_lies_about_its_size() -> None:
 def test_the_first_three_pages_of_a_pdf_are_pictures() -> None:
     data = pdf(5, picture=certificate(700))
     found = intake.receive(data)
-    assert [(each.page, each.pages) for each in found] == [(1, 3), (2, 3), (3, 3)]
+    assert [(each.page, each.pages, each.in_file) for each in found] == [(1, 3, 5), (2, 3, 5), (3, 3, 5)]
     assert {each.source_hash for each in found} == {hashlib.sha256(data).hexdigest()}
     assert len({each.key for each in found}) == 3
     for each in found:

@@ -106,7 +106,11 @@ export function botBubble(screen, at, onCommand, onPress) {
   }
   if (screen.text) bubble.append(el("p", { class: "text" }, ...pressable(screen.text, onCommand)));
   if (screen.pictures) bubble.append(pictureList(screen.pictures, screen.input === "photo" ? "few" : "read"));
-  for (const [name, type, content] of screen.documents || []) {
+  for (const [name, type, content, key] of screen.documents || []) {
+    if (key && !content) { // kept for a day only
+      bubble.append(el("p", { class: "text", text: say("fileOver", { file: name }) }));
+      continue;
+    }
     const label = el("span", {}, el("b", { text: name }), el("small", { text: say("save") }));
     bubble.append(el("button", { type: "button", class: "file", onclick: () => saveAs(name, type, content) }, icon("save"), label));
   }
