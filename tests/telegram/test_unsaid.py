@@ -113,6 +113,8 @@ async def test_what_is_too_old_is_given_up_and_spoils_nothing(live: Live, caplog
     await live.until(WAITING, 0, within=30.0)
     assert young.deleted
     assert not old.deleted
+    await phone.sees("không xóa được. Xin ông/bà tự xóa")
+    assert sum("tự xóa tin nhắn" in (message.text or "") for message in phone.chat.messages) == 1, "asked once"
     said = [record.getMessage() for record in caplog.records if record.name == "bot.channels.telegram_unsaid"]
     assert len(said) == 2, said
     assert str(phone.chat.id) not in " ".join(said)
