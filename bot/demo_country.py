@@ -41,6 +41,7 @@ HERE = 7 * HOUR  # Vietnam's clock before UTC
 SHOWN_WITH_PICTURES = 60  # dossiers of the seats' province that wait
 
 # What is assumed, where nobody has counted.
+HOME_PEOPLE = 60  # at least, in the seats' commune
 NO_OFFICER, NO_SCAN, SLOW = 0.11, 0.03, 0.15  # of the communes
 LAST_YEAR, AGAIN = 0.40, 0.65  # of the people took part last year; of these again this year
 UNREACHABLE, RETURNED_ONCE, MENDS, WITHDRAWS = 0.06, 0.10, 0.8, 0.015
@@ -100,7 +101,7 @@ def plan(communes: Sequence[UnitRow], count: int, data: Mapping[str, Any], seed:
         silent = dice.random() < NO_SCAN and not home
         officer = dice.random() >= NO_OFFICER or home
         size = dice.lognormvariate(0, 0.5) * (1.5 if place == "ward" else 1.0) * (0.4 + pace)
-        weights.append(0.0 if silent else max(size, 2.0) if home else size)
+        weights.append(0.0 if silent else size)
         found.append(
             Commune(
                 unit,
@@ -113,6 +114,11 @@ def plan(communes: Sequence[UnitRow], count: int, data: Mapping[str, Any], seed:
             )
         )
     shares = _shares(weights, count)
+    at_home = next((place for place, each in enumerate(found) if each.unit.code == demo.HOME), None)
+    if at_home is not None and shares[at_home] < min(HOME_PEOPLE, count // 10):
+        few, weights[at_home] = min(HOME_PEOPLE, count // 10), 0.0
+        shares = _shares(weights, count - few)
+        shares[at_home] = few
     return [
         Commune(each.unit, many, each.officer, each.pace, each.days, each.groups, each.passes)
         for each, many in zip(found, shares, strict=True)
