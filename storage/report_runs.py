@@ -113,7 +113,7 @@ def keep(
 def of(conn: Connection, code: str) -> Run | None:
     """A run by its printed code; ``None`` where there is none (any more)."""
     row = _OF.first(conn, printed=code)
-    return None if row is None else Run(*row[:-1], figures=json.loads(row.figures))
+    return None if row is None else Run(**{**row._asdict(), "figures": json.loads(row.figures)})
 
 
 def purge(conn: Connection, before: datetime) -> int:

@@ -111,7 +111,7 @@ _MONDAY: dict[str, sa.ColumnElement[Any]] = {
 
 def _gain(of: tuple[str, ...]) -> sa.ColumnElement[int]:
     """+1 for a line into these statuses, −1 for one out of them."""
-    listed = [sa.literal_column(f"'{status}'") for status in of]
+    listed: list[sa.ColumnElement[str]] = [sa.literal_column(f"'{status}'") for status in of]
 
     def within(column: sa.ColumnElement[Any]) -> sa.ColumnElement[int]:
         return sa.case((column.in_(listed), 1), else_=0)
@@ -224,7 +224,7 @@ def touch(conn: Connection, unit_id: int, year: int) -> None:
 
 # ------------------------------------------------------------------------------------------ counting a unit anew
 
-_handed_in = [sa.literal_column(f"'{status}'") for status in HANDED_IN]
+_handed_in: list[sa.ColumnElement[str]] = [sa.literal_column(f"'{status}'") for status in HANDED_IN]
 _OF_UNIT = (assessments.c.unit_id == sa.bindparam("unit"), assessments.c.year == sa.bindparam("of"))
 _TIMES = Prepared(
     sa.select(assessments.c.status, assessments.c.submitted_at, assessments.c.decided_at).where(
