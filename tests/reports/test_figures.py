@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.engine import Engine
 
 import criteria
 from locales import Voice, speaking
@@ -22,7 +23,7 @@ from reports.text import as_json, text
 from storage import assessments, counters, erasure, people, tallies, units
 from storage.assessments import assessments as rows_of
 from storage.base import Connection, Refused
-from storage.engine import Engine, open_engine, writing
+from storage.engine import open_engine, writing
 from storage.tables import metadata
 from storage.units import UnitRow
 from tests.reports.samples import children, commune

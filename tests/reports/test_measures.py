@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.engine import Engine
 
 import criteria
 from locales import Voice, speaking
@@ -22,7 +23,7 @@ from reports.text import as_json, since_text, text
 from storage import counters, report_runs, rollout, seasons, tallies, targets, units
 from storage.assessments import answers, assessments
 from storage.base import Connection, Refused
-from storage.engine import Engine, open_engine, writing
+from storage.engine import open_engine, writing
 from storage.evidence import evidence
 from storage.people import people
 from storage.recount import check
