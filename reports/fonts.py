@@ -20,10 +20,15 @@ def _face(bold: bool) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(BOLD if bold else REGULAR, MEASURED_AT, layout_engine=ImageFont.Layout.BASIC)
 
 
-@lru_cache(maxsize=4096)
 def width(text: str, size: float, bold: bool = False) -> float:
     """How wide one line is, in the unit of *size* (pixels or points)."""
-    return _face(bold).getlength(text) * size / MEASURED_AT
+    return sum([_advance(letter, bold) for letter in text]) * size / MEASURED_AT
+
+
+@lru_cache(maxsize=2048)
+def _advance(letter: str, bold: bool) -> float:
+    """How far a letter moves the pen: these fonts have no table of pairs that would move it otherwise."""
+    return _face(bold).getlength(letter)
 
 
 def fold(text: str, size: float, within: float, bold: bool = False) -> list[str]:
