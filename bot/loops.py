@@ -19,12 +19,7 @@ async def every(
 
     Trouble ends nothing: it is logged under *what*, in words that quote nobody, and the work goes on."""
     while True:
-        try:
-            await work()
-        except TransientFailure:
-            log.warning("%s: the database cannot be had now", what)
-        except Exception as error:  # noqa: BLE001 - logged without its words
-            log.error("%s failed; it is tried again: %s", what, events.traced(error))
+        await _done(what, work)
         if wake is None:
             await asyncio.sleep(seconds)
             continue
@@ -33,3 +28,23 @@ async def every(
         except TimeoutError:
             continue
         wake.clear()
+
+
+async def once(seconds: float, what: str, work: Callable[[], Awaitable[object]]) -> None:
+    """Do a piece of work until it has been done, *seconds* after each time that it could not be."""
+    while True:
+        if await _done(what, work):
+            return
+        await asyncio.sleep(seconds)
+
+
+async def _done(what: str, work: Callable[[], Awaitable[object]]) -> bool:
+    try:
+        await work()
+    except TransientFailure:
+        log.warning("%s: the database cannot be had now", what)
+    except Exception as error:  # noqa: BLE001 - logged without its words
+        log.error("%s failed; it is tried again: %s", what, events.traced(error))
+    else:
+        return True
+    return False

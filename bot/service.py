@@ -17,7 +17,7 @@ from bot import clock, logs
 from bot.channels.web_backend import Backend, Seat
 from bot.housekeeping import Housekeeping
 from bot.jobs import Jobs
-from bot.loops import every
+from bot.loops import every, once
 from bot.metrics import Metrics
 from bot.outreach import Outreach
 from bot.pages import WEB_ACCOUNT, Pages
@@ -46,6 +46,7 @@ if TYPE_CHECKING:  # aiogram takes seconds to import, and a server without a tok
 log = logging.getLogger(__name__)
 
 NOTICE_TICK = 1.0  # seconds between looks at the outbox, and at the jobs; a turn wakes both at once
+WARM_AGAIN = 5.0
 FOLD_TICK = 5.0
 TIDY_TICK = 600.0
 SUMMARY_TICK = 5.0  # seconds between looks at what is to go up by itself
@@ -119,8 +120,8 @@ class Service:
     def start(self) -> None:
         """Start the loops: notices, jobs, folding, housekeeping; and read the index of names before anybody
         searches."""
-        warm = self.turns.read(partial(units.search, text="hà nội", limit=1))
-        self._loops.append(asyncio.create_task(warm, name="warm"))
+        warm = partial(self.turns.read, partial(units.search, text="hà nội", limit=1))
+        self._loops.append(asyncio.create_task(once(WARM_AGAIN, "warm", warm), name="warm"))
         if self._words is not None:
             self._loops.append(asyncio.create_task(self._words.work(), name="words"))
         keeping = self.housekeeping

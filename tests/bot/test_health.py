@@ -50,6 +50,29 @@ async def watched(seeded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     await runner.cleanup()
 
 
+async def test_what_failed_at_the_start_is_done_again(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that was away for a moment must not leave a process unready for good."""
+    done: list[str] = []
+    failures = iter([TransientFailure("away"), RuntimeError("a defect")])
+
+    def search(*_: object, **__: object) -> list[object]:
+        error = next(failures, None)
+        if error is not None:
+            raise error
+        done.append("warm")
+        return []
+
+    monkeypatch.setattr("bot.service.units.search", search)
+    monkeypatch.setattr("bot.service.WARM_AGAIN", 0.01)
+    watched.service.start()
+    for _n in range(200):
+        if done:
+            break
+        await asyncio.sleep(0.02)
+    assert done == ["warm"]
+    assert await watched.asks() == (200, {"ready": True, "missing": [], "pictures": True})
+
+
 async def test_ready_once_everything_runs(watched: Watched) -> None:
     assert await watched.asks("/health/live") == (200, {"live": True})
     assert await watched.asks() == (503, {"ready": False, "missing": ["loop start"], "pictures": True})
