@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 import criteria
 from criteria import Indicator
-from dialogs import answering, places, waiting
+from dialogs import answering, past_titles, places, waiting
 from dialogs.answering import Sheet
 from dialogs.model import Act, Choice, Picture, Pressed, Screen, Typed
+from dialogs.past_titles import Maybe
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, clean
 from locales import Voice, _, clock, day, moment, number, speaking, voice
@@ -110,6 +111,8 @@ class Opened:
     id_number: str = ""  # shaded
     doubled: bool = False  # somebody else has stated the same id number
     reviewer: bool = True  # else a supervisor, who marks no identity cards
+    earlier: str = ""  # titles of earlier years
+    listed: Maybe | None = None  # somebody of an imported list who may be the citizen
 
     @property
     def reading(self) -> bool:
@@ -202,6 +205,8 @@ def read(turn: Turn, state: OnDossier) -> Opened | Closed:
         idnumbers.shaded(last4) if (last4 := identity.last4(conn, person.id)) else "",
         identity.doubled(conn, person.id),
         officers.covers(officer, unit.path, ("reviewer",)),
+        past_titles.held(conn, person),
+        past_titles.maybe(conn, person),
     )
 
 
@@ -329,6 +334,7 @@ def who(view: Opened) -> str:
         lines.append(_("review.id_number", number=view.id_number))
     if view.doubled:
         lines.append(_("review.id_number_doubled"))
+    lines.extend(each for each in (view.earlier, view.listed.line if view.listed else "") if each)
     if view.namesake and not view.reading:
         lines.append(_("review.namesake"))
     return "\n".join(lines)
@@ -414,6 +420,8 @@ def _show_card(state: OnDossier, view: Opened) -> Screen:
         choices.append(Choice("approve", _("review.approve")))
         choices.append(Choice("not_met", _("review.not_met")))
         choices.append(Choice("return", _("review.return")))
+    if view.listed and view.reviewer:
+        choices.append(Choice(f"listed:{view.listed.imported}", _("review.past_confirm"), "quiet"))
     choices.append(Choice("choose", _("review.choose_question"), "quiet"))
     choices.append(Choice("following", _("review.next"), "quiet"))
     choices.append(Choice(BACK, _("review.queue.back"), "quiet"))
@@ -638,6 +646,9 @@ def _take_card(turn: Turn, state: OnDossier, view: Opened, act: Act) -> Next:
             return Next(Queue())
         case Pressed(choice) if choice.startswith("ask:"):
             return Next(at(state, Dossier, indicator=choice.removeprefix("ask:")))
+        case Pressed(choice) if view.listed and view.reviewer and choice == f"listed:{view.listed.imported}":
+            actor = f"officer:{waiting.officer_of(turn).id}"
+            return Next(state, past_titles.confirm(turn.conn, view.listed.imported, view.person, actor, turn.now))
         case Pressed("approve") if not view.reading:
             return Next(deciding.approving(state, view))
         case Pressed("not_met") if not view.reading:

@@ -1,0 +1,299 @@
+"""``hoctap import …``: lists that the earlier software exported, tried out, imported, taken back."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot.cli.base import MOST_LINES, Json, Stop, database, emit, group, loaded, now, place_of, reader, unit_of, writer
+from bot.cli.help import Command, Group
+from bot.cli.progress import progress
+from locales import _, day, number
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+    from bot.imports.mapping import Mapping
+    from bot.imports.running import Outcome, Result
+    from bot.settings import Settings
+    from storage.identity import KeyRing
+    from storage.imports import RunRow
+
+app = group(_("cli.about"))
+FILE = "file"
+
+
+class Import(Group):
+    """``hoctap import FILE`` is ``hoctap import file FILE``: who imports seldom does not look for a verb."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] != "--help" and args[0] not in self.commands:
+            args = [FILE, *args]
+        return super().parse_args(ctx, args)
+
+
+_group = group(_("cli.import"))
+_group.info.cls = Import
+app.add_typer(_group, name="import")
+
+
+@app.callback()
+def _about() -> None:
+    """One group is still a group of its module."""
+
+
+@_group.command(FILE, cls=Command, help=_("cli.import.do"))
+def file(
+    given: Annotated[Path | None, typer.Argument(metavar="FILE", help=_("cli.arg.import"), show_default=False)] = None,
+    mapping: Annotated[
+        Path | None, typer.Option("--mapping", metavar="MAP.toml", help=_("cli.opt.mapping"), show_default=False)
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=_("cli.opt.import_dry"))] = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="OUT.csv", help=_("cli.opt.import_report"), show_default=False)
+    ] = None,
+    example: Annotated[
+        Path | None, typer.Option("--example", metavar="DIR", help=_("cli.opt.import_example"), show_default=False)
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Every row judged, then the good ones imported in short batches beside a running bot; a report says what became of
+    each. Exit status 1 where rows want mending. The same file again imports only what was left out."""
+    if example is not None:
+        _example(example)
+        return
+    for value, name in ((given, "FILE"), (mapping, "--mapping")):
+        if value is None:
+            raise Stop(_("cli.usage.missing", name=name, command="hoctap import"), 2)
+    assert given is not None and mapping is not None
+    from bot.imports import running
+    from bot.imports.mapping import ImportFault, read_mapping
+
+    settings = loaded()
+    out = report or given.with_name(f"{given.stem}.{_('cli.import.report.name')}.csv")
+    if out.resolve() in (given.resolve(), mapping.resolve()):
+        raise Stop(_("cli.import.report.same", file=out), 2)
+    try:
+        read = read_mapping(mapping)
+        with database(settings) as engine, progress() as tell:
+            ring = _ring(settings, engine, read, dry_run)
+            if dry_run:
+                result = running.trial(engine, given, read, ring, now(), tell)
+            else:
+                result = running.run(engine, given, read, ring, now, tell)
+    except ImportFault as fault:
+        raise Stop(fault.text) from fault
+    _write_report(out, result)
+    _tell(result, out, json)
+    if any(each.verdict in ("ask", "wrong") for each in result.outcomes):
+        raise typer.Exit(1)
+
+
+def _ring(settings: Settings, engine: Engine, mapping: Mapping, dry_run: bool) -> KeyRing:
+    """The server's keys where the list has id numbers; for a trial on a server without any, one that is forgotten."""
+    import secrets
+
+    from bot import keys
+    from storage.engine import reading, writing
+    from storage.identity import KEY_BYTES, Key, KeyRing
+
+    if not mapping.has("id_number"):
+        return KeyRing(())
+    try:
+        if dry_run:
+            with reading(engine) as conn:
+                ring = keys.check(settings.storage.keys, conn)
+            return ring if ring.keys else KeyRing((Key("trial", 1, secrets.token_bytes(KEY_BYTES)),))
+        with writing(engine) as conn:
+            return keys.ensure(settings.storage.keys, conn, now())
+    except keys.KeyFault as fault:
+        raise Stop(fault.text) from None
+
+
+# ------------------------------------------------------------------------------------------ what became of it
+
+
+def _lines(result: Result, each: Outcome) -> Iterator[tuple[str, str, str]]:
+    """(column, what is wrong, what mends it) of a row, one of each problem and note; nothing that is somebody's."""
+    for problem in each.problems:
+        facts = dict(problem.facts)
+        heading = result.layout.headings.get(problem.field) or problem.field
+        yield (
+            heading,
+            _(f"cli.import.problem.{problem.code}", **facts),
+            _(f"cli.import.mend.{problem.code}", **facts),
+        )
+
+
+def _write_report(out: Path, result: Result) -> None:
+    """A line for each problem of each row, one for a row without any; opens in Excel as it is. Raises ``OSError``."""
+    with out.open("w", encoding="utf-8-sig", newline="") as opened:
+        writer = csv.writer(opened)
+        writer.writerow([_(f"cli.import.report.{name}") for name in ("row", "verdict", "column", "problem", "mend")])
+        for each in result.outcomes:
+            verdict = _(f"cli.import.verdict.{each.verdict}")
+            for line in list(_lines(result, each)) or [("", "", "")]:
+                writer.writerow([each.row, verdict, *map(_inert, line)])
+
+
+def _inert(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+VERDICTS = ("new", "added", "known", "again", "ask", "wrong")
+
+
+def _tell(result: Result, out: Path, json: bool) -> None:
+    counts, layout = result.counts(), result.layout
+    if json:
+        emit(
+            {
+                "run": result.run,
+                "counts": {verdict: counts.get(verdict, 0) for verdict in VERDICTS},
+                "report": out,
+                "never_read": list(layout.never),
+                "not_mapped": list(layout.left_out),
+                "rows": [
+                    {
+                        "row": each.row,
+                        "verdict": each.verdict,
+                        "problems": [
+                            {"column": column, "problem": problem, "mend": mend}
+                            for column, problem, mend in _lines(result, each)
+                        ],
+                    }
+                    for each in result.outcomes
+                    if each.problems
+                ],
+            }
+        )
+        return
+    for heading in layout.never:
+        typer.echo(_("cli.import.never_read", heading=heading))
+    if layout.left_out:
+        typer.echo(_("cli.import.not_mapped", headings=", ".join(f'"{each}"' for each in layout.left_out)))
+    for verdict in VERDICTS:
+        if n := counts.get(verdict, 0):
+            typer.echo(f"{number(n):>9}  {_(f'cli.import.verdict.{verdict}')}")
+    shown = 0
+    for each in result.outcomes:
+        for column, problem, mend in _lines(result, each) if each.verdict in ("ask", "wrong") else ():
+            if shown < 20:
+                typer.echo(_("cli.import.line", row=each.row, column=column, problem=problem, mend=mend), err=True)
+            shown += 1
+    if shown > 20:
+        typer.echo(_("cli.import.more", n=number(shown - 20)), err=True)
+    typer.echo(_("cli.import.report.written", file=out))
+    if result.run is None:
+        typer.echo(_("cli.import.dry"))
+    else:
+        typer.echo(_("cli.import.done", run=result.run))
+
+
+# ------------------------------------------------------------------------------------------ what was imported
+
+
+@_group.command("list", cls=Command, help=_("cli.import.list"))
+def list_(json: Json = False) -> None:
+    """The runs, the oldest first."""
+    from storage import imports
+
+    with reader() as conn:
+        found = imports.listing(conn)
+    if json:
+        emit([_facts(each) for each in found])
+        return
+    if not found:
+        typer.echo(_("cli.import.none"), err=True)
+    for each in found:
+        state = _(f"cli.import.state.{each.state}")
+        typer.echo(f"{each.id:>5}  {day(each.began_at)}  {number(each.rows):>9}  {state}: {each.file} ({each.source})")
+
+
+def _facts(each: RunRow) -> dict[str, Any]:
+    return {name: getattr(each, name) for name in each.__slots__}
+
+
+@_group.command("undo", cls=Command, help=_("cli.import.undo"))
+def undo(
+    run: Annotated[int, typer.Argument(metavar="RUN", help=_("cli.arg.import_run"), show_default=False)],
+) -> None:
+    """Take a run back, while nobody of it has been confirmed or erased; where it was cut off, again."""
+    from bot.imports import running
+
+    with database() as engine:
+        rows = running.undo(engine, run, now)
+    typer.echo(_("cli.import.was_undone", run=run, n=number(rows)))
+
+
+@_group.command("find", cls=Command, help=_("cli.import.find"))
+def find(
+    unit: Annotated[str, typer.Argument(metavar="UNIT", help=_("cli.arg.unit"), show_default=False)],
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help=_("cli.arg.import_name"), show_default=False)
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Who of the imported lists belongs to a unit or below it: number, name, year of birth, years of titles. The
+    reading is audited."""
+    from storage import audit, imports, units
+
+    with writer() as conn:
+        place = unit_of(conn, unit)
+        found = imports.of_unit(conn, place.path, name or "", MOST_LINES)
+        rows = [
+            {
+                "id": each.id,
+                "name": each.name,
+                "birth_year": each.birth_year,
+                "unit": units.display_code(at) if (at := units.by_id(conn, each.unit_id)) else None,
+                "person": each.person_id,
+                "titles": [title.year for title in imports.titles_of(conn, each)],
+            }
+            for each in found
+        ]
+        audit.write(conn, "cli", "import.find", f"unit:{place.id}", now(), place.id, n=len(rows))
+        where = place_of(conn, place)
+    if json:
+        emit(rows)
+        return
+    if not rows:
+        typer.echo(_("cli.import.nobody", place=where), err=True)
+    for row in rows:
+        years = ", ".join(map(str, row["titles"])) or "-"
+        typer.echo(f"{row['id']:>7}  {row['unit']:9} {row['name']}, {row['birth_year'] or '-'}: {years}")
+
+
+@_group.command("forget", cls=Command, help=_("cli.import.forget"))
+def forget(
+    who: Annotated[int, typer.Argument(metavar="ID", help=_("cli.arg.imported"), show_default=False)],
+) -> None:
+    """Erase somebody of an imported list who asks for it and has not joined; logged as a request."""
+    from storage import imports, privacy
+
+    moment = now()
+    with writer() as conn:
+        known = imports.by_id(conn, who)
+        if known is None:
+            raise Stop(_("cli.import.no_such", id=who))
+        if known.person_id is not None:
+            raise Stop(_("cli.import.joined", id=who, person=known.person_id))
+        asked = privacy.ask(
+            conn, "delete", actor="cli", now=moment, unit_id=known.unit_id, about=f"imported:{who}", done=True
+        )
+        imports.forget(conn, who, "cli", moment)
+    typer.echo(_("cli.import.forgotten", id=who, request=asked))
+
+
+def _example(folder: Path) -> None:
+    from bot.imports.example import write
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in write(folder):
+        typer.echo(str(made))
+    typer.echo(_("cli.import.example", folder=folder))

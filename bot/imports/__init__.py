@@ -1,0 +1,1 @@
+"""Lists that the earlier software exported (danh sách nhập): the mapping of columns, reading files, judging rows."""
