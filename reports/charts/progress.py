@@ -139,7 +139,7 @@ def _plot(sheet: Sheet, progress: Progress, lines: list[Line]) -> None:
     left = MARGIN + fonts.width(number(step * steps), SMALLEST) + 14
     first = _month_before(progress.year, min(days))
     top = sheet.bottom + 30
-    scale = Scale(left, WIDTH - MARGIN - 10, top, top + PLOT, first, max(*days, first + SHORTEST), step * steps)
+    scale = Scale(left, WIDTH - MARGIN - 30, top, top + PLOT, first, max(*days, first + SHORTEST), step * steps)
     for at in range(steps + 1):
         y = scale.y(at * step)
         sheet.box(left, y - 1, scale.right - left, 2, RULE if at else MUTED)
