@@ -215,7 +215,7 @@ def test_the_other_faces(world: World) -> None:
     officer = world.officer("22", "supervisor").types("/report").presses("faces").sees("theo cách nào")
     asked = len(waiting(world))
     officer.presses("face:funnel").sees("Từng bước", "Đã gắn với đơn vị: 1", "Đã nộp hồ sơ: 1 (100% của bước trước)")
-    officer.presses("faces").presses("face:progress").sees("Tiến độ tuần", "Tuần từ 05/10/2026: 1 đã nộp, 0 đạt")
+    officer.presses("faces").presses("face:progress").sees("Tiến độ tuần", "Hết tuần từ 05/10/2026: 1 đã nộp, 0 đạt")
     officer.presses("faces").presses("face:ranking").sees("Xếp hạng · Đạt", "Trung vị: 0", "44 đơn vị ở giữa")
     officer.presses("by:communes_without_scan").sees("Xã, phường, đặc khu chưa ai quét mã", "1. Phường Hồng Gai: 0")
     officer.presses("faces").presses("face:heatmap").sees("Bản đồ chỉ số")
