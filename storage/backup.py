@@ -14,7 +14,6 @@ import json
 import os
 import re
 import tarfile
-import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from storage import evidence, migrate, recount
 from storage.base import Connection, Refused
 from storage.blobs import Store
 from storage.engine import reading, writing
+from storage.files import written_aside
 from storage.moving import (
     KINDS,
     Fingerprint,
@@ -107,22 +107,8 @@ def make(engine: Engine, store: Store, keys: Path, file: Path, version: str, now
     """
     if file.exists():
         raise Refused("backup_there", file=file)
-    handle, scratch = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")  # mode 0600
-    try:
-        with os.fdopen(handle, "wb") as out:
-            kept = _write(engine, store, keys, out, version, now, tell)
-            out.flush()
-            os.fsync(out.fileno())
-        Path(scratch).replace(file)
-    except BaseException:
-        Path(scratch).unlink(missing_ok=True)
-        raise
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-    return kept
+    with written_aside(file, f".{file.name}-") as out:
+        return _write(engine, store, keys, out, version, now, tell)
 
 
 def _write(engine: Engine, store: Store, keys: Path, out: IO[bytes], version: str, now: datetime, tell: Tell) -> Kept:

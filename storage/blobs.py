@@ -11,7 +11,6 @@ import os
 import re
 import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,6 +20,8 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+from storage.files import written_aside
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Config, S3Store
@@ -155,21 +156,8 @@ class BlobFolder:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if shutil.disk_usage(path.parent).free < RESERVE + len(data):  # answers must still find room in the database
             raise StoreFull
-        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(scratch).replace(path)
-        except BaseException:
-            Path(scratch).unlink(missing_ok=True)
-            raise
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        with written_aside(path, ".new-") as file:
+            file.write(data)
 
     def get(self, key: str) -> bytes | None:
         """Read whole, and held against its key."""
