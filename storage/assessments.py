@@ -17,6 +17,7 @@ from sqlmodel import Field, SQLModel
 from storage import audit, codes, counters, evidence, rollout
 from storage import people as people_verbs
 from storage.base import BigId, Connection, Prepared, Refused, UtcTime, table_of
+from storage.numbering import Next
 from storage.people import PersonRow, people
 from storage.units import Unit
 
@@ -319,6 +320,7 @@ _INSERT_REGISTRATION = Prepared(
 _INSERT = Prepared(
     sa.insert(assessments)
     .values(
+        id=Next("assessments"),
         code=sa.bindparam("printed"),
         person_id=sa.bindparam("person"),
         year=sa.bindparam("of"),

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from storage import audit, counters, officers, unsaid
+from storage import audit, counters, numbering, officers, unsaid
 from storage.assessments import AssessmentRow
 from storage.base import Connection, Prepared, table_of
 from storage.conversations import conversations, drop_fleeting, lock, messages
@@ -130,6 +130,7 @@ def clear(conn: Connection, row: AssessmentRow, name: str, now: datetime) -> Non
         if here and desk.state.keys() & _WORDS:
             kept = {key: value for key, value in desk.state.items() if key not in _WORDS}
             _STRIP.run(conn, contact=desk.contact_id, stripped=json.dumps(kept, ensure_ascii=False))
+        numbering.remember(conn, "outbox")
         for table in (outbox, messages):
             conn.execute(sa.delete(table).where(table.c.contact_id == desk.contact_id, table.c.body.contains(row.code)))
 

@@ -15,6 +15,7 @@ from storage import (
     evidence,
     imports,
     jobs,
+    numbering,
     privacy,
     reminders,
     removed,
@@ -145,6 +146,7 @@ _FORGET_VISIT = (
 
 def forget_contact(conn: Connection, contact_id: int, now: datetime) -> None:
     """Everything that hangs on a contact, and the contact. What stays: the event's claim (ids only)."""
+    numbering.remember(conn)
     address = _ADDRESS.value(conn, contact=contact_id)
     evidence.forget_arrivals(conn, contact_id)
     evidence.forget_uploads(conn, contact_id, now)
@@ -174,6 +176,7 @@ def turn_away(conn: Connection, contact_id: int, now: datetime) -> bool:
     if not shared:
         forget_contact(conn, contact_id, now)
         return True
+    numbering.remember(conn, "outbox")
     for statement in _FORGET_VISIT:
         statement.run(conn, key=contact_id)
     events.forget(conn, _ADDRESS.value(conn, contact=contact_id))
@@ -191,6 +194,7 @@ def erase_person(
     last message is not taken away at the channel, since the farewell takes its place.
     """
     codes: list[str] = []
+    numbering.remember(conn)
     rollout.unbind(conn, person.unit_id)
     for each in sorted(assessments.every_of_person(conn, person.id), key=lambda found: found.id):
         row = assessments.locked(conn, each.id)  # an officer may be deciding it at this moment

@@ -10,7 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
+from storage import numbering
 from storage.base import BigId, Connection, Prepared, UtcTime, table_of
+from storage.numbering import Next
 
 MOST_ATTEMPTS = 3
 
@@ -50,6 +52,7 @@ class JobRow:
 _PUT = Prepared(
     sa.insert(jobs)
     .values(
+        id=Next("jobs"),
         kind=sa.bindparam("sort"),
         params=sa.bindparam("given"),
         account=sa.bindparam("account"),
@@ -102,9 +105,11 @@ def settle(conn: Connection, job: JobRow, done: bool) -> None:
 
 def forget(conn: Connection, contact_id: int) -> None:
     """The contact is going."""
+    numbering.remember(conn, "jobs")
     _FORGET.run(conn, contact=contact_id)
 
 
 def purge(conn: Connection, before: datetime) -> int:
     """Forget jobs that ended before a moment."""
+    numbering.remember(conn, "jobs")
     return _PURGE.run(conn, before=before)

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import StaticPool
 
-from storage import migrate
+from storage import migrate, numbering
 from storage.base import Connection, Refused, UtcTime, utc
 from storage.engine import writing
 from storage.tables import metadata
@@ -207,7 +207,9 @@ def numbers(conn: Connection, carried: list[Shape]) -> dict[str, int]:
     """The highest number that each table has ever given, where the database remembers: its row may be gone by now, and
     the number is not to be given again (a page knows by it which lines it has)."""
     if conn.dialect.name == "sqlite":
-        return {name: last for name, last in _given(conn).items() if any(shape.name == name for shape in carried)}
+        kept = numbering.given(conn) if _remembers(carried) else {}
+        known = {shape.name for shape in carried}
+        return {name: last for name, last in (kept | _given(conn)).items() if name in known}
     found = {}
     for shape in _numbered(carried):
         query = sa.text("select pg_sequence_last_value(cast(pg_get_serial_sequence(:name, :key) as regclass))")
@@ -236,25 +238,28 @@ def _given(conn: Connection) -> dict[str, int]:
 def reset_sequences(conn: Connection, carried: list[Shape], given: Mapping[str, int]) -> None:
     """Rows came with their numbers: the next number of each table comes behind them, and behind those that *given*
     (:func:`numbers`) says were given where the rows came from."""
-    if conn.dialect.name == "sqlite":
-        there = _given(conn)
-        for shape in _numbered(carried):
-            create = sa.text("select sql from sqlite_master where type = 'table' and name = :name")
-            if shape.name not in given or "AUTOINCREMENT" not in (
-                conn.execute(create, {"name": shape.name}).scalar() or ""
-            ):
-                continue
-            last = max(given[shape.name], there.get(shape.name, 0))
-            conn.execute(sa.delete(_SEQUENCE).where(_SEQUENCE.c.name == shape.name))
-            conn.execute(sa.insert(_SEQUENCE).values(name=shape.name, seq=last))
-        return
     for shape in _numbered(carried):
-        table = shape.table()
+        table, name = shape.table(), shape.name
         top = conn.execute(sa.select(sa.func.max(table.c[shape.key[0]]))).scalar() or 0
-        last = max(top, given.get(shape.name, 0))
-        if last > 0:
+        last = max(top, given.get(name, 0))
+        if conn.dialect.name == "sqlite":
+            _reset_sqlite(conn, name, top, last, remembers=_remembers(carried))
+        elif last > 0:
             setval = sa.text("select setval(cast(pg_get_serial_sequence(:name, :key) as regclass), :last)")
-            conn.execute(setval, {"name": shape.name, "key": shape.key[0], "last": last})
+            conn.execute(setval, {"name": name, "key": shape.key[0], "last": last})
+
+
+def _reset_sqlite(conn: Connection, name: str, top: int, last: int, *, remembers: bool) -> None:
+    if last > top and name in numbering.TABLES and remembers:
+        numbering.set_given(conn, name, max(last, numbering.given(conn).get(name, 0)))
+    create = sa.text("select sql from sqlite_master where type = 'table' and name = :name")
+    if last > 0 and "AUTOINCREMENT" in (conn.execute(create, {"name": name}).scalar() or ""):
+        conn.execute(sa.delete(_SEQUENCE).where(_SEQUENCE.c.name == name))
+        conn.execute(sa.insert(_SEQUENCE).values(name=name, seq=last))
+
+
+def _remembers(carried: list[Shape]) -> bool:
+    return any(shape.name == numbering.given_numbers.name for shape in carried)
 
 
 # ------------------------------------------------------------------------------------------ the whole database

@@ -12,8 +12,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from storage import handed
+from storage import handed, numbering
 from storage.base import BigId, Connection, Prepared, UtcTime, table_of
+from storage.numbering import Next
 
 ANSWER, NOTICE, BULK = 0, 1, 2
 
@@ -75,6 +76,7 @@ class Waiting:
 _PUT = Prepared(
     sa.insert(outbox)
     .values(
+        id=Next("outbox"),
         account=sa.bindparam("account"),
         address=sa.bindparam("address"),
         contact_id=sa.bindparam("contact"),
@@ -333,4 +335,5 @@ _PURGE_ORPHANS = Prepared(
 
 def purge(conn: Connection, before: datetime) -> int:
     """Forget what has been settled, and farewells to forgotten contacts, older than *before*."""
+    numbering.remember(conn, "outbox")
     return _PURGE.run(conn, before=before) + _PURGE_ORPHANS.run(conn, before=before)

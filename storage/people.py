@@ -15,6 +15,7 @@ from sqlmodel import Field, SQLModel
 
 from storage import codes, rollout
 from storage.base import BigId, Connection, Prepared, UtcTime, table_of
+from storage.numbering import Next
 
 FORMS = ("ong_ba", "anh_chi", "ban")
 PROVISIONAL_LIFE = timedelta(hours=24)
@@ -123,6 +124,7 @@ class PersonRow:
 _INSERT_CONTACT = Prepared(
     sa.insert(contacts)
     .values(
+        id=Next("contacts"),
         account=sa.bindparam("account"),
         address=sa.bindparam("address"),
         provisional=True,
@@ -226,6 +228,7 @@ def leave(conn: Connection, contact_id: int) -> None:
 _INSERT_PERSON = Prepared(
     sa.insert(people)
     .values(
+        id=Next("people"),
         unit_id=sa.bindparam("unit"),
         name=sa.bindparam("name"),
         birth_year=sa.bindparam("birth_year"),

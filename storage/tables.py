@@ -20,6 +20,7 @@ from storage import (
     inbox,
     jobs,
     nudges,
+    numbering,
     officers,
     outbox,
     people,
@@ -46,6 +47,6 @@ __all__ = ["AGGREGATES", "metadata"]
 AGGREGATES = (
     units, seasons, people, officers, assessments, evidence, deletions, albums, reviews, conversations, shown, outbox,
     sent_files, jobs, events, counters, audit, identity, unsaid, inbox, budgets,
-    privacy, removed, handed, attempts, schedules, nudges, imports, titles, rollout, tallies, targets, report_runs,
+    privacy, removed, handed, numbering, attempts, schedules, nudges, imports, titles, rollout, tallies, targets, report_runs,
     reminders, announcements,
 )  # fmt: skip

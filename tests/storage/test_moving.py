@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from storage import conversations, migrate, moving, recount
+from storage import conversations, erasure, migrate, moving, recount
 from storage import people as people_module
 from storage.base import Connection, Refused
 from storage.engine import Engine, open_engine, reading, writing
@@ -20,7 +20,7 @@ from storage.moving import Fingerprint, Shape, move, read_rows, shapes, write_ro
 from storage.people import people
 from storage.tables import metadata
 from storage.units import Unit, table_of
-from tests.storage.test_lifecycle import COMMUNE, NOW, officer, submitted
+from tests.storage.test_lifecycle import COMMUNE, NOW, join, officer, submitted
 
 pytestmark = pytest.mark.postgres
 
@@ -104,11 +104,17 @@ def test_a_number_given_before_the_move_is_not_given_again(ways: tuple[str, str]
             contact = people_module.meet(conn, "web", "a", NOW)
             lines = [conversations.keep_message(conn, contact, "in", "{}", NOW) for _n in range(3)]
             conversations.erase_history(conn, contact)
+            person = conn.execute(sa.select(sa.func.max(people.c.id))).scalar() or 0
+            newest = people_module.person(conn, person)
+            assert newest is not None
+            erasure.erase_person(conn, newest, "test", NOW)
+            erasure.forget_contact(conn, contact, NOW)
     with opened(there) as engine:
         move(here, engine, nothing)
         with writing(engine) as conn:
-            assert conversations.keep_message(conn, contact, "in", "{}", NOW) == lines[-1] + 1
             assert people_module.meet(conn, "web", "b", NOW) == contact + 1
+            assert conversations.keep_message(conn, contact + 1, "in", "{}", NOW) == lines[-1] + 1
+            assert join(conn).id == person + 1
 
 
 def test_a_target_that_is_not_empty_is_refused(ways: tuple[str, str]) -> None:
