@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from dialogs import places, reminding, waiting
+from dialogs import notices, places, reminding, waiting
 from dialogs.home import Home
 from dialogs.model import Act, Choice, Pressed, Screen, Typed, encode_screen
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, clean, one_line
 from locales import Voice, _, number, speaking
-from storage import announcements, conversations, officers, outbox, people, reminders, units
+from storage import announcements, officers, outbox, reminders, units
 from storage.announcements import AnnouncementRow
 from storage.base import Connection, Refused
 from storage.officers import OfficerRow
@@ -185,24 +185,12 @@ def step(conn: Connection, announcement_id: int, now: datetime) -> bool:
 
 
 def _write_to(conn: Connection, row: AnnouncementRow, person_id: int, now: datetime) -> bool:
-    person, contact = people.person(conn, person_id), conversations.last_used(conn, person_id)
-    if person is None or contact is None:
-        return False
-    with speaking(Voice(contact.language, person.form)):
+    def make() -> Screen:
         choices = (Choice("go:hoso", _("standing.open"), "plain"), reminding.stop_choice())
-        screen = Screen(row.text, choices, title=_title(row.unit_name), language=contact.language)
-    outbox.put(
-        conn,
-        account=contact.account,
-        address=contact.address,
-        contact_id=contact.contact_id,
-        person_id=person_id,
-        body=encode_screen(screen),
-        now=now,
-        priority=outbox.BULK,
-        topic=announcements.topic(row.id),
-    )
-    return True
+        return Screen(row.text, choices, title=_title(row.unit_name))
+
+    topic = announcements.topic(row.id)
+    return notices.to_person(conn, now, person_id, make, topic=topic, priority=outbox.BULK)
 
 
 def _report(conn: Connection, row: AnnouncementRow, now: datetime) -> None:

@@ -24,6 +24,7 @@ def to_person(
     *,
     topic: str | None = None,
     not_before: datetime | None = None,
+    priority: int = outbox.NOTICE,
 ) -> bool:
     """Put a notice for a citizen to the reachable contact they used last, in their own language and form of address.
 
@@ -33,7 +34,7 @@ def to_person(
     contact = conversations.last_used(conn, person_id)
     if person is None or contact is None:
         return False
-    _put(conn, now, contact, person.form, make, person_id, topic, not_before)
+    _put(conn, now, contact, person.form, make, person_id, topic, not_before, priority)
     return True
 
 
@@ -89,6 +90,7 @@ def _put(
     person_id: int | None = None,
     topic: str | None = None,
     not_before: datetime | None = None,
+    priority: int = outbox.NOTICE,
 ) -> None:
     """The notice goes out in the language of the contact, by the form of address of whom it is for."""
     with speaking(Voice(contact.language, form)):
@@ -101,7 +103,7 @@ def _put(
         person_id=person_id,
         body=encode_screen(screen),
         now=now,
-        priority=outbox.NOTICE,
+        priority=priority,
         topic=topic,
         not_before=not_before,
     )

@@ -26,6 +26,17 @@ def dossier(world: World, levels: str = "tot", **who: str) -> tuple[Chat, str]:
     return citizen, code
 
 
+def unconfirmed(world: World) -> Chat:
+    """A citizen who has handed in and asks the chi hội to confirm what it can."""
+    citizen = world.citizen().joins().presses("start")
+    for _n in range(10):
+        citizen.presses("tot")
+        if citizen.screen.title.startswith("Minh chứng"):
+            asks = "Nhờ chi hội xác nhận" in citizen.read_out()
+            citizen.presses("confirmation") if asks else citizen.types("Có dự lớp học cộng đồng")
+    return citizen.presses("hand_in").presses("submit")
+
+
 def bai_chay(world: World) -> units.UnitRow:
     """Another commune of the same province."""
     with world.read() as conn:
@@ -384,13 +395,7 @@ def test_a_reason_is_asked_anew_where_the_total_changed(world: World) -> None:
 
 
 def test_confirmations_are_settled_or_knowingly_left(world: World) -> None:
-    citizen = world.citizen().joins().presses("start")
-    for _n in range(10):
-        citizen.presses("tot")
-        if citizen.screen.title.startswith("Minh chứng"):
-            asks = "Nhờ chi hội xác nhận" in citizen.read_out()
-            citizen.presses("confirmation") if asks else citizen.types("Có dự lớp học cộng đồng")
-    citizen.presses("hand_in").presses("submit")
+    unconfirmed(world)
     officer = world.officer()
     officer.types("/duyet").sees("Còn chờ xác nhận: câu 3", "Duyệt dù chưa xác nhận").presses("Mở câu 3")
     officer.sees("Công dân nhờ chi hội xác nhận").presses("Không xác nhận").sees("Đã ghi không xác nhận câu 3")
@@ -404,13 +409,7 @@ def test_confirmations_are_settled_or_knowingly_left(world: World) -> None:
 
 
 def test_what_a_declined_confirmation_leaves_unproved_is_returned_with_the_rest(world: World) -> None:
-    citizen = world.citizen().joins().presses("start")
-    for _n in range(10):
-        citizen.presses("tot")
-        if citizen.screen.title.startswith("Minh chứng"):
-            asks = "Nhờ chi hội xác nhận" in citizen.read_out()
-            citizen.presses("confirmation") if asks else citizen.types("Có dự lớp học cộng đồng")
-    citizen.presses("hand_in").presses("submit")
+    citizen = unconfirmed(world)
     officer = world.officer()
     officer.types("/duyet").presses("Mở câu 3").presses("Không xác nhận").presses("back")
     officer.presses("return").sees("☑ Câu 3", "Chưa có minh chứng cho mức đã chọn: câu 3").sees_not("☑ Câu 1:")

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ from bot.channels.telegram import Telegram, TelegramSettings
 from bot.limits import UNLIMITED, Rate
 from bot.roles import ROLES
 from bot.service import Parts, Service
+from dialogs.model import Incoming
 from dialogs.states import Rules
+from dialogs.turn import Taken
 from storage import codes, officers, units
 from storage.base import Connection
-from storage.engine import open_engine, reading, writing
+from storage.engine import TransientFailure, open_engine, reading, writing
 from storage.housekeeping import Keep
 from tests.peers.telegram import BotApi, FakeBot, Phone
 from tests.support.server import free_port
@@ -150,6 +152,20 @@ class Live:
             place = units.by_code(conn, unit)
             assert place is not None
             return codes.payload(officers.invite(conn, place.id, role, datetime.now(UTC), "test", name))
+
+
+def refusing(telegram: Telegram, times: int) -> list[int]:
+    """From now on the database takes no turn of this bot, *times* times; what is left of them."""
+    backend, left = telegram.backend, [times]
+
+    async def locked(incoming: Incoming) -> Taken:
+        if left[0]:
+            left[0] -= 1
+            raise TransientFailure("locked")
+        return await backend.take(incoming)
+
+    telegram.backend = replace(backend, take=locked)
+    return left
 
 
 async def holds(what: Callable[[], object], within: float = 10.0) -> None:

@@ -13,10 +13,9 @@ import aiohttp
 import pytest
 
 from bot.cli import main
-from storage.engine import TransientFailure
 from tests.peers.telegram import BotApi, Phone
 from tests.telegram.conftest import Begin
-from tests.telegram.live import HONG_GAI, TOKENS, Live, answers, holds, joins, presses, types
+from tests.telegram.live import HONG_GAI, TOKENS, Live, answers, holds, joins, presses, refusing, types
 
 pytestmark = pytest.mark.slow  # a running bot each: seconds
 
@@ -132,18 +131,9 @@ async def test_an_update_that_can_neither_be_taken_nor_kept_comes_again(
 
 async def test_a_database_that_is_away_for_a_moment_loses_nothing(live: Live) -> None:
     phone = await at_question_one(live)
-    backend, failures = live.telegram.backend, 2
-
-    async def locked(incoming: Any) -> Any:
-        nonlocal failures
-        if failures:
-            failures -= 1
-            raise TransientFailure("locked")
-        return await backend.take(incoming)
-
-    live.telegram.backend = replace(backend, take=locked)
+    left = refusing(live.telegram, 2)
     await presses(phone, "tot")
-    assert (failures, taken(live)) == (0, ["tot"])
+    assert (left, taken(live)) == ([0], ["tot"])
 
 
 @pytest.mark.parametrize(

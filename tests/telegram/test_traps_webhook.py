@@ -9,10 +9,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from storage.engine import TransientFailure
 from tests.peers.telegram import Phone
 from tests.telegram.conftest import Begin
-from tests.telegram.live import HONG_GAI, TOKENS, Live, holds, joins, presses, types
+from tests.telegram.live import HONG_GAI, TOKENS, Live, holds, joins, presses, refusing, types
 
 pytestmark = pytest.mark.slow  # a running bot each: seconds
 
@@ -102,16 +101,7 @@ async def test_an_update_posted_again_after_its_answer_was_lost_has_one_effect(h
 
 async def test_a_database_that_is_away_makes_telegram_post_again(hooked: Live) -> None:
     phone = hooked.api.phone(hooked.bot)
-    backend, failures = hooked.telegram.backend, 2
-
-    async def locked(incoming: Any) -> Any:
-        nonlocal failures
-        if failures:
-            failures -= 1
-            raise TransientFailure("locked")
-        return await backend.take(incoming)
-
-    hooked.telegram.backend = replace(backend, take=locked)
+    refusing(hooked.telegram, 2)
     await phone.opens(HONG_GAI)
     await phone.finds("Phường Hồng Gai")
     assert [delivery.status for delivery in hooked.bot.deliveries] == [503, 503, 200]
