@@ -7,6 +7,7 @@ lines and no history of answers of these people. About 60,000 people a minute on
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,14 +19,16 @@ from sqlalchemy.engine import Engine
 
 from storage import codes, moving, recount, tallies
 from storage.assessments import LIFE, answers, assessments, registrations
-from storage.base import Connection
+from storage.base import Connection, table_of
 from storage.conversations import conversations
-from storage.counters import ledger
+from storage.counters import ancestry, ledger
 from storage.evidence import evidence
 from storage.people import consents, contact_person, contacts, people
 from storage.reviews import returned_questions, reviews
 from storage.rollout import rollout
+from storage.units import Unit
 
+units = table_of(Unit)
 DECISIONS = ("approve", "not_met", "return")
 _STAGED = sa.table("made_ledger", *(sa.column(each.name) for each in ledger.c if each.name != "id"))
 _STRIDE = 7_368_787  # no multiple of 3, so that every number below 27^5 comes once
@@ -110,10 +113,32 @@ def loading(engine: Engine) -> Iterator[Connection]:
             with conn.begin():
                 while tallies.fold(conn, most=1_000_000):
                     pass
-                while tallies.refresh(conn):
-                    pass
+                _tally(conn)
         finally:
             conn.invalidate()  # with its settings
+
+
+def _tally(conn: Connection) -> None:
+    """What :func:`storage.tallies.refresh` would write unit by unit, at once: three times as quick."""
+    ids = {row.path: row.id for row in conn.execute(sa.select(units.c.path, units.c.id))}
+    own: Counter[tuple[int, int, str]] = Counter()
+    whole: Counter[tuple[int, int, str]] = Counter()
+    for unit_id, year, path in conn.execute(
+        sa.select(tallies.stale.c.unit_id, tallies.stale.c.year, units.c.path).join_from(
+            tallies.stale, units, units.c.id == tallies.stale.c.unit_id
+        )
+    ).all():
+        for what, n in tallies.counted(conn, unit_id, year).items():
+            own[unit_id, year, what] = n
+            for above in ancestry(path):
+                whole[ids[above], year, what] += n
+    conn.execute(sa.delete(tallies.stale))
+    rows = [
+        {"unit_id": unit_id, "year": year, "what": what, "own": own[unit_id, year, what], "whole": n}
+        for (unit_id, year, what), n in sorted(whole.items())
+    ]
+    if rows:
+        conn.execute(sa.insert(tallies.tallies), rows)
 
 
 def dossier_codes(year: int) -> Iterator[str]:
