@@ -334,18 +334,17 @@ def _means(conn: Connection, unit: UnitRow, year: int) -> tuple[tuple[IndicatorM
     """Mean points of each indicator over the dossiers handed in, each scored under the criteria it was filed under;
     names and minimum are those of the version that most were filed under."""
     answers: dict[tuple[str, str], int] = {}
-    points: dict[str, float] = {}
-    people: dict[str, int] = {}
+    levels: dict[str, int] = {}
     for filed, version, indicator, level, n in assessments.level_counts(conn, unit.path, year):
         answers[filed, version] = answers.get((filed, version), 0) + n
-        option = criteria.builtin(filed, version).indicator(indicator).option(level)
-        points[indicator] = points.get(indicator, 0) + option.points * n
-        people[indicator] = people.get(indicator, 0) + n
+        levels[f"level/{filed}/{version}/{indicator}/{level}"] = n
     if not answers:
         return (), criteria.builtin()
     named = criteria.builtin(*max(answers, key=lambda each: (answers[each], each)))
+    points = measures.points(Raw({}, levels))
     return tuple(
-        IndicatorMean(each.id, each.short.to(voice().language), points[each.id] / people[each.id], people[each.id])
+        IndicatorMean(each.id, each.short.to(voice().language), given / people, people)
         for each in named.indicators
-        if each.id in people
+        if each.id in points
+        for given, people in (points[each.id],)
     ), named

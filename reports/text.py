@@ -151,10 +151,12 @@ def ranking_text(ranking: Ranking) -> str:
     parts = [measures.measure(ranking.measure).question]
     if not known:
         return "\n\n".join((*parts, _("report.nothing_ranked")))
+    first: dict[float | None, int] = {}  # equal ones share the better place
+    for place, row in enumerate(known, 1):
+        first.setdefault(row.value, place)
     lines = [
-        _("report.place", place=place, unit=row.label, value=shown(ranking.kind, row.value))
-        for place, row in enumerate(known, 1)
-        if place <= SHOWN or place > len(known) - SHOWN
+        _("report.place", place=first[row.value], unit=row.label, value=shown(ranking.kind, row.value))
+        for row in (known[:SHOWN] + known[SHOWN:][-SHOWN:])
     ]
     if len(known) > 2 * SHOWN:
         lines.insert(SHOWN, _("report.between", n=number(len(known) - 2 * SHOWN)))

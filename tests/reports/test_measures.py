@@ -19,7 +19,7 @@ from locales import Voice, speaking
 from reports import figures, measures, runs
 from reports.measures import Raw
 from reports.model import UnitFigures
-from reports.text import as_json, since_text, text
+from reports.text import as_json, ranking_text, since_text, text
 from storage import counters, report_runs, rollout, seasons, tallies, targets, units
 from storage.assessments import answers, assessments
 from storage.base import Connection, Refused
@@ -381,3 +381,11 @@ def test_text_and_json_tell_the_same(conn: Connection, life: Life) -> None:
     }
     assert text(replace(found, overdue=2)).count("Quá hạn xét: 2 hồ sơ") == 1
     assert criteria.builtin().id
+
+
+def test_equal_units_share_the_better_place(conn: Connection, life: Life) -> None:
+    for place in ("06685", "06676"):
+        decided(life, place)
+    said = ranking_text(figures.ranking(conn, unit(conn, "22"), 2026, NOW))
+    assert said.splitlines()[2:5] == ["1. Phường Hà Lầm: 1", "1. Phường Hồng Gai: 1", "3. Phường Hà Tu: 0"]
+    assert said.count("3. ") == 8 and "44 đơn vị ở giữa" in said
