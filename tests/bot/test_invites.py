@@ -247,6 +247,7 @@ def test_a_run_cut_off_goes_on_where_it_was(cli: Cli, world: World, monkeypatch:
     assert kept(world) == 5
     with world.read() as conn:
         usable = {each.secret_hash for each in officers.open_invites(conn, datetime.now(UTC))}
+    assert sorted(each["Đường dẫn"] for each in links()) == sorted(squares())
     found = [codes.parse(link) for link in squares()]
     assert [codes.secret_hash(code) in usable for code in found if isinstance(code, codes.InviteCode)] == [True] * 5
 
