@@ -110,6 +110,9 @@ def _given_up(conn: Connection, account: str, address: str, rows: Sequence[Unsai
         notices.to_chat(conn, datetime.now(UTC), account, address, key, partial(_please_delete, key))
 
 
+KEYS = ("notice.unsaid", "notice.unsaid_own")
+
+
 def _please_delete(key: str) -> Screen:
     return Screen(_(key))
 
