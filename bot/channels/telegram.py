@@ -32,6 +32,7 @@ from bot.channels.telegram_inbox import Inbox
 from bot.channels.telegram_lane import Lane
 from bot.channels.telegram_lanes import Lanes
 from bot.channels.telegram_messages import commands_of
+from bot.channels.telegram_polling import SLOWEST_RETRY, UPDATES, Polling, pause
 from bot.channels.telegram_push import Push
 from bot.channels.telegram_unsaid import Unsayer
 from bot.channels.telegram_updates import CAPABILITIES, Heard, chat_of, press_of, read
@@ -47,12 +48,9 @@ from storage.engine import TransientFailure
 
 log = logging.getLogger(__name__)
 
-UPDATES = ("message", "edited_message", "callback_query", "my_chat_member")
-POLL_SECONDS = 50
 UPDATE_LIMIT = 1024 * 1024  # bytes of one update by webhook; real ones stay below 64 KiB
 CONNECTIONS = 40  # of Telegram to the webhook at once
 ANSWER_WITHIN = 1.0  # seconds after which a press is answered by a call of its own instead of the webhook's response
-SLOWEST_RETRY = 60.0  # seconds
 LEFT_BEHIND = (30.0, 30.0)  # seconds after which an answer that waits in the table is taken up; between looks
 LEFT_BY_OTHERS = (5.0, 2.0)  # the same where several processes answer: one of them may have died
 OWN_TIME = timedelta(seconds=55)  # in which only the process that made it sends a code that is shown once
@@ -88,7 +86,6 @@ class Telegram:
         self.settings, self.backend, self.roles = settings, backend, roles
         self.account = settings.account
         self.username = ""
-        self._poller = f"poller:{settings.account}"
         self.bot = open_bot(token, settings.api_url)
         rates = settings.rate, settings.push_rate
         common = None if backend.shared is None else common_of(backend, settings.account, *rates)
@@ -103,6 +100,7 @@ class Telegram:
         self.door = Buckets(settings.contact)
         self._met = met
         self._stopping = asyncio.Event()
+        self._polling = Polling(self.account, self.bot, backend.shared, self._stopping, self._take_batch)
         self._ready = (
             asyncio.Event()
         )  # answers left by an earlier run are in their lanes: younger ones come behind them
@@ -230,12 +228,12 @@ class Telegram:
             return
         if self.backend.shared is None:
             await self._persist(self._drop_webhook, "removing the webhook")
-            await self._poll()
+            await self._polling.work()
             return
         while not self._stopping.is_set():
-            async with self.backend.shared.locks.held(self._poller):
+            async with self.backend.shared.locks.held(self._polling.lock):
                 await self._persist(self._drop_webhook, "removing the webhook")
-                await self._poll()
+                await self._polling.work()
 
     async def _persist(self, work: Callable[[], Any], what: str) -> bool:
         """Try until it is done; ``False`` when the bot ends before."""
@@ -250,15 +248,9 @@ class Telegram:
                     wait = SLOWEST_RETRY  # it may be a server that is just starting
                 else:
                     log.warning("%s: %s failed (%s); next try in %.0f s", self.account, what, failed.reason, wait)
-                await self._pause(max(wait, failed.seconds))
+                await pause(self._stopping, max(wait, failed.seconds))
                 wait = min(SLOWEST_RETRY, wait * 2)
         return False
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-        except TimeoutError:
-            return
 
     async def _introduce(self) -> None:
         me = await call(self.bot, "getMe", {})
@@ -294,66 +286,7 @@ class Telegram:
     async def _drop_webhook(self) -> None:
         await call(self.bot, "deleteWebhook", {"drop_pending_updates": False})
 
-    # -------------------------------------------------------------------------------- long polling
-
-    async def _poll(self) -> None:
-        """Fetch updates and take them, for ever (where others stand by, as long as this process is the one to do it);
-        the offset moves only past what is committed."""
-        offset, wait = 0, 1.0
-        shared = self.backend.shared
-        while not self._stopping.is_set():
-            if shared is not None and not (await shared.locks.check() and shared.locks.has(self._poller)):
-                return
-            try:
-                raws = await self._fetch_updates(offset)
-            except CallFailed as failed:
-                if failed.kind == "token":
-                    log.error("%s: Telegram refuses the token; set the right one (hoctap doctor)", self.account)
-                    wait = SLOWEST_RETRY
-                elif failed.kind == "conflict":
-                    log.error("%s: somebody else takes this bot's updates: %s", self.account, failed.reason)
-                else:
-                    log.warning("%s: no updates (%s); next try in %.0f s", self.account, failed.reason, wait)
-                await self._pause(max(wait, failed.seconds))
-                wait = min(SLOWEST_RETRY, wait * 2)
-                continue
-            if wait > 1.0:
-                log.info("%s: Telegram is there again", self.account)
-                wait = 1.0
-            if raws:
-                try:
-                    await self._take_batch(raws)
-                except TransientFailure:
-                    log.warning("%s: the database cannot take updates now; they come again", self.account)
-                    await self._pause(1.0)
-                    continue
-                except Exception as error:  # noqa: BLE001 - whatever it is, polling goes on
-                    log.error("%s: updates could not be taken; they come again: %s", self.account, events.traced(error))
-                    await self._pause(SLOWEST_RETRY)
-                    continue
-                offset = max(int(raw["update_id"]) for raw in raws) + 1
-        if offset:
-            await self._acknowledge(offset)
-
-    async def _fetch_updates(self, offset: int) -> list[dict[str, Any]]:
-        """The next updates; none when the bot is told to end."""
-        fields = {"offset": offset, "timeout": POLL_SECONDS, "limit": 100, "allowed_updates": list(UPDATES)}
-        asking = asyncio.create_task(call(self.bot, "getUpdates", fields, seconds=POLL_SECONDS + 15))
-        ending = asyncio.create_task(self._stopping.wait())
-        try:
-            await asyncio.wait((asking, ending), return_when=asyncio.FIRST_COMPLETED)
-            return list(await asking) if asking.done() else []  # what was not fetched comes again
-        finally:
-            for task in (asking, ending):
-                task.cancel()
-            await asyncio.gather(asking, ending, return_exceptions=True)
-
-    async def _acknowledge(self, offset: int) -> None:
-        """Tell Telegram at the end what has been taken; else it comes again, and has no effect again."""
-        try:
-            await call(self.bot, "getUpdates", {"offset": offset, "timeout": 0, "limit": 1}, seconds=3)
-        except CallFailed as failed:
-            log.info("%s: the last updates are not acknowledged (%s)", self.account, failed.reason)
+    # -------------------------------------------------------------------------------- updates by long polling
 
     async def _take_batch(self, raws: Sequence[dict[str, Any]]) -> None:
         """Take updates: those of a chat in order, chats side by side; returns when all are committed. What a flood
@@ -384,7 +317,7 @@ class Telegram:
                     await asyncio.sleep(wait)
                     wait = min(SLOWEST_RETRY, wait * 2)
 
-    # -------------------------------------------------------------------------------- webhook
+    # -------------------------------------------------------------------------------- an update by webhook
 
     async def webhook(self, request: web.Request) -> web.StreamResponse:
         """An update by webhook; answered once it is committed (503 when it cannot be: then it comes again)."""

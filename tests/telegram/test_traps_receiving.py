@@ -111,7 +111,7 @@ async def test_a_defect_in_taking_an_update_keeps_it_and_goes_on(live: Live) -> 
 async def test_an_update_that_can_neither_be_taken_nor_kept_comes_again(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.channels.telegram.SLOWEST_RETRY", 0.2)
+    monkeypatch.setattr("bot.channels.telegram_polling.SLOWEST_RETRY", 0.2)
     phone = await at_question_one(live)
     backend, tries = live.telegram.backend, 0
 
