@@ -1,7 +1,7 @@
 """Imported lists (danh sách nhập từ phần mềm trước): people without a chat, and the titles that they hold.
 
-Who is imported has consented to nothing here, so they are no :class:`storage.people.Person`: nothing is sent to them, no
-figure of this program counts them but their title, and what is held is what finding them again takes.
+Who is imported has consented to nothing here, so they are no :class:`storage.people.Person`: nothing is sent to them,
+no figure of this program counts them but their title, and what is held is what finding them again takes.
 
 A file is a **run**, named by its digest; each row that was imported is a line of the run's ledger (``import_rows``).
 So a row is imported once however often its file comes, a run that was killed goes on, and a run can be undone.
@@ -17,10 +17,11 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from storage import audit, identity, titles
+from storage import audit, identity, numbering, titles
 from storage.base import BigId, Connection, Prepared, Refused, UtcTime, table_of
 from storage.gazetteer import spelling
 from storage.identity import Traces
+from storage.numbering import Next
 from storage.people import PersonRow
 from storage.titles import TitleRow
 from storage.units import Unit
@@ -230,6 +231,7 @@ _INSERT_ROW = Prepared(
 _INSERT_PERSON = Prepared(
     sa.insert(imported_people)
     .values(
+        id=Next("imported_people"),
         unit_id=sa.bindparam("unit"),
         name=sa.bindparam("called"),
         name_key=sa.bindparam("spelled"),
@@ -398,9 +400,7 @@ _UNDO = Prepared(
     .limit(sa.bindparam("most"))
 )
 _DROP_ROW = Prepared(
-    sa.delete(import_rows).where(
-        import_rows.c.run_id == sa.bindparam("run"), import_rows.c.row == sa.bindparam("nth")
-    )
+    sa.delete(import_rows).where(import_rows.c.run_id == sa.bindparam("run"), import_rows.c.row == sa.bindparam("nth"))
 )
 _DROP_PERSON = Prepared(sa.delete(imported_people).where(imported_people.c.id == sa.bindparam("imported")))
 
@@ -446,6 +446,7 @@ def undo_step(conn: Connection, run_id: int, by: str, now: datetime) -> int:
 
 
 def _drop(conn: Connection, imported_id: int) -> None:
+    numbering.remember(conn, "imported_people")
     identity.remove_imported(conn, imported_id)
     _DROP_PERSON.run(conn, imported=imported_id)
 
@@ -508,9 +509,7 @@ def matches(conn: Connection, person: PersonRow) -> list[Match]:
         if known.id not in found and same(known, person.birth_year, person.phone, False):
             sure = known.birth_year == person.birth_year and known.phone is not None and known.phone == person.phone
             found[known.id] = Match(known, tuple(titles_of(conn, known)), sure)
-    return sorted(
-        (each for each in found.values() if each.imported.person_id is None), key=lambda each: not each.sure
-    )
+    return sorted((each for each in found.values() if each.imported.person_id is None), key=lambda each: not each.sure)
 
 
 def claim(conn: Connection, imported_id: int, person: PersonRow, actor: str, now: datetime) -> int:

@@ -13,8 +13,9 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from storage import counters
+from storage import counters, numbering
 from storage.base import BigId, Connection, Prepared, UtcTime, table_of
+from storage.numbering import Next
 
 RECOGNISED = "recognised"  # the status that an imported title is counted under
 FIRST_YEAR = 2020  # of the pilot
@@ -78,6 +79,7 @@ _BY_ID = Prepared(sa.select(*_COLUMNS).where(titles.c.id == sa.bindparam("title"
 _INSERT = Prepared(
     sa.insert(titles)
     .values(
+        id=Next("titles"),
         imported_id=sa.bindparam("imported"),
         year=sa.bindparam("of"),
         unit_id=sa.bindparam("then"),
@@ -144,6 +146,7 @@ def give(conn: Connection, title: TitleRow, person_id: int) -> None:
 
 def remove(conn: Connection, title: TitleRow, why: str, now: datetime) -> None:
     """Take a title away, and what was imported out of the counts. *why*: ``erase``, ``import_undo``, ``double``."""
+    numbering.remember(conn, "titles")
     _DROP.run(conn, title=title.id)
     if title.source == "import":
         _count(

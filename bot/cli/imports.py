@@ -145,6 +145,7 @@ def _inert(text: str) -> str:
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
+MOST_FAULTS = 30
 VERDICTS = ("new", "added", "known", "again", "ask", "wrong")
 
 
@@ -180,14 +181,15 @@ def _tell(result: Result, out: Path, json: bool) -> None:
     for verdict in VERDICTS:
         if n := counts.get(verdict, 0):
             typer.echo(f"{number(n):>9}  {_(f'cli.import.verdict.{verdict}')}")
-    shown = 0
+    rows: dict[tuple[str, str, str], list[int]] = {}  # the same fault of many rows is told once
     for each in result.outcomes:
-        for column, problem, mend in _lines(result, each) if each.verdict in ("ask", "wrong") else ():
-            if shown < 20:
-                typer.echo(_("cli.import.line", row=each.row, column=column, problem=problem, mend=mend), err=True)
-            shown += 1
-    if shown > 20:
-        typer.echo(_("cli.import.more", n=number(shown - 20)), err=True)
+        for line in _lines(result, each) if each.verdict in ("ask", "wrong") else ():
+            rows.setdefault(line, []).append(each.row)
+    for (column, problem, mend), at in list(rows.items())[:MOST_FAULTS]:
+        where = _("cli.import.rows", row=at[0], n=number(len(at) - 1)) if at[1:] else _("cli.import.row", row=at[0])
+        typer.echo(_("cli.import.line", where=where, column=column, problem=problem, mend=mend), err=True)
+    if len(rows) > MOST_FAULTS:
+        typer.echo(_("cli.import.more", n=number(len(rows) - MOST_FAULTS)), err=True)
     typer.echo(_("cli.import.report.written", file=out))
     if result.run is None:
         typer.echo(_("cli.import.dry"))

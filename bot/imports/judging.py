@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from bot.imports.mapping import Mapping, group_of
@@ -181,8 +182,13 @@ def _text(cell: Cell) -> str:
         return str(int(cell))
     if isinstance(cell, datetime | date):
         return f"{cell:%d/%m/%Y}"
-    text = one_line(str(cell), 300)
+    text = _line(str(cell))
     return text[:-2] if re.fullmatch(r"\d{1,15}\.0", text) else text
+
+
+@lru_cache(maxsize=2048)  # places and decisions are the same in row after row
+def _line(text: str) -> str:
+    return one_line(text, 300)
 
 
 def _name(cell: Cell) -> str | None:

@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,12 @@ def read_mapping(file: Path) -> Mapping:
 
 def group_of(mapping: Mapping, text: str) -> str | None:
     """The subject group that a text of the list stands for; ``None``: the mapping does not say."""
-    return mapping.groups.get(fold(text)) if fold(text) in mapping.groups else mapping.groups.get(_REST)
+    return mapping.groups.get(_folded(text), mapping.groups.get(_REST))
+
+
+@lru_cache(maxsize=256)  # a list has a handful of groups and tens of thousands of rows
+def _folded(text: str) -> str:
+    return fold(text)
 
 
 def _faults(given: dict[str, Any]) -> list[str]:

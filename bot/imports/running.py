@@ -163,14 +163,18 @@ class _Beside:
     def verdict(self, row: Listed, verdict: str, known: Imported | None) -> str:
         """The verdict after the rows before."""
         year = row.title.year if row.title is not None else None
-        if verdict in ("again", "taken", "known"):
+        if verdict in ("again", "taken"):
             return verdict
-        if verdict == "added":
-            assert known is not None
-            return self._title(known.id, year)
-        entry = self._find(row)
+        # A number tells more than a name, also that of a row before.
+        entry = self._numbers.get(row.number.current) if row.number is not None else None
+        if entry is not None and spelling(self._entries[entry].name) != spelling(row.name):
+            return "taken"
+        if entry is None and known is not None:
+            return verdict if verdict == "known" else self._title(known.id, year)
+        if entry is None:
+            entry = self._named(row)
         if entry is not None:
-            return "taken" if self._stranger(entry, row) else self._title(entry, year)
+            return self._title(entry, year)
         entry = -1 - len(self._entries)
         numbered = row.number is not None
         self._entries[entry] = Imported(entry, row.unit_id, row.name, row.birth_year, row.phone, None, numbered)
@@ -180,16 +184,11 @@ class _Beside:
         self._title(entry, year)
         return "new"
 
-    def _find(self, row: Listed) -> int | None:
-        if row.number is not None and row.number.current in self._numbers:
-            return self._numbers[row.number.current]
+    def _named(self, row: Listed) -> int | None:
         for entry in self._people.get((row.unit_id, spelling(row.name)), ()):
             if imports.same(self._entries[entry], row.birth_year, row.phone, row.number is not None):
                 return entry
         return None
-
-    def _stranger(self, entry: int, row: Listed) -> bool:
-        return spelling(self._entries[entry].name) != spelling(row.name)
 
     def _title(self, entry: int, year: int | None) -> str:
         years = self._years.setdefault(entry, set())

@@ -59,7 +59,9 @@ def joined(conn: Connection, name: str = "Nguyễn Văn Hùng", unit: int = HONG
     contact = people.meet(conn, "test", secrets.token_hex(8), NOW)
     people.consent(conn, contact, unit, "1", "Hội", NOW)
     facts = {"birth_year": 1957, "phone": None, **other}
-    return people.join(conn, contact, unit_id=unit, name=name, form="ong_ba", subject_group="nong_dan", now=NOW, **facts)
+    return people.join(
+        conn, contact, unit_id=unit, name=name, form="ong_ba", subject_group="nong_dan", now=NOW, **facts
+    )
 
 
 def traced(conn: Connection, number: str, ring: KeyRing = RING) -> identity.Traces:
@@ -354,3 +356,14 @@ def test_nothing_is_left_of_a_transaction_that_broke(database: Engine, monkeypat
         imports.take(conn, run, [listed(1)], NOW)
     with reading(database) as conn:
         assert count(conn, imports.imported_people) == 0
+
+
+def test_the_number_of_somebody_erased_is_not_given_again(database: Engine) -> None:
+    """The trail and the log of requests name people of lists by it."""
+    with writing(database) as conn:
+        take(conn, [listed(1)])
+        (first,) = imports.of_unit(conn, "VN/")
+        imports.forget(conn, first.id, "cli", NOW)
+        take(conn, [listed(1, "Trần Thị Mẫu")], OTHER)
+        (second,) = imports.of_unit(conn, "VN/")
+        assert second.id > first.id
