@@ -75,13 +75,13 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which ``hoctap init`` has run once, in under 10 seconds."""
+    """The folder in which ``hoctap init`` has run once, in under 10 seconds of processor time."""
     place, before = tmp_path_factory.mktemp("made"), Path.cwd()
     os.chdir(place)
     try:
-        start = time.perf_counter()
+        start = time.process_time()
         assert main(["init"]) == 0
-        assert time.perf_counter() - start < 10
+        assert time.process_time() - start < 10
     finally:
         os.chdir(before)
     return place

@@ -241,11 +241,11 @@ async def test_every_press_is_answered_at_once(begin: Begin) -> None:
     phone = live.api.phone(live.bot)
     await phone.opens(HONG_GAI)
     await phone.settles()
-    live.api.fault("editMessageText", "slow", times=-1, seconds=1.0)
+    live.api.fault("editMessageText", "slow", times=-1, seconds=3.0)
     start = time.monotonic()
     await phone.presses("yes")
     await holds(lambda: live.bot.queries and not live.api.unanswered(live.bot))
-    assert time.monotonic() - start < 0.8, "the clock on the button turned until the screen was there"
+    assert time.monotonic() - start < 2.5, "the clock on the button turned until the screen was there"
 
 
 async def test_names_with_marks_of_markup_are_shown_as_they_are(live: Live) -> None:

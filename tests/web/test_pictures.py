@@ -122,9 +122,9 @@ def png_header(width: int, height: int, extra: bytes = b"") -> bytes:
 
 @pytest.mark.parametrize("size", [(7072, 7072), (10_000, 10_000), (60_000, 60_000)])
 def test_too_many_pixels_are_refused_before_they_are_decoded(size: tuple[int, int]) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert refused(png_header(*size)) == "too_many_pixels"
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 def test_fifty_million_pixels_are_still_taken() -> None:
@@ -274,9 +274,9 @@ def test_scripts_forms_and_attachments_of_a_pdf_are_not_kept() -> None:
     ],
 )
 def test_pages_of_no_paper_are_refused_before_they_are_drawn(page: bytes, code: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert refused(one_page(b"<</Type/Page/Parent 2 0 R/MediaBox[%s]/Contents 4 0 R>>" % page)) == code
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_a_pdf_that_cannot_be_read() -> None:
