@@ -77,11 +77,11 @@ async def step(means: Means, now: datetime) -> int:
 
 def _standing(conn: Connection, means: Means, now: datetime) -> tuple[list[RunRow], set[tuple[str, datetime]]]:
     """The open runs, and which are to come: of each schedule the next, and the next at each own time of officers."""
-    own = schedules.own_times(conn)
-    wanted = set()
+    own_times, since = schedules.own_times(conn), now.replace(second=0, microsecond=0)
+    wanted: set[tuple[str, datetime]] = set()
     for each in means.schedules:
-        minutes = [None, *(minute for name, minute in own if name == each.name)]
-        wanted.update((each.name, times.next_due(each, now.replace(second=0, microsecond=0), own)) for own in minutes)
+        own = [None, *(minute for name, minute in own_times if name == each.name)]
+        wanted.update((each.name, times.next_due(each, since, minute)) for minute in own)
     return schedules.open_runs(conn), wanted
 
 

@@ -141,7 +141,7 @@ def _page(conn: Connection, row: Recipient, unit: UnitRow, language: str) -> Pag
 def _sums_up(digest: _Digest, unit: UnitRow, page: Page) -> None:
     title = _("summary.title", unit=unit.name)
     digest.sections.append((title, page.text))
-    if page.picture is not None:
+    if page.picture is not None and not digest.pictures:  # one message, that a death in the middle cannot halve
         digest.pictures.append(Picture(page.picture, title))
         digest.sizes[page.picture] = page.picture_size
     if len(digest.sections) == 1:

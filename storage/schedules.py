@@ -411,7 +411,10 @@ _UNSAID_TO = Prepared(_UNSAID.where(recipients.c.officer_id == sa.bindparam("off
 
 
 def _recipients(rows: Iterable[Any]) -> list[Recipient]:
-    return [Recipient(*row[:6], tuple(int(each) for each in row.unit_ids.split(",") if each), *row[7:]) for row in rows]
+    return [
+        Recipient(*row[:6], tuple(map(int, row.unit_ids.split(","))), row.language, row.contact_id)  # type: ignore[call-arg]
+        for row in rows
+    ]
 
 
 def unsaid(conn: Connection) -> list[Recipient]:
