@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -287,3 +288,19 @@ async def test_a_refusal_takes_back_its_own_block_and_nothing_else(engine: sa.En
     with taking(engine) as turns:
         assert await turns.run(refused_half_way) == "no"
     assert rows(engine) == ["after", "before"]
+
+
+async def test_reading_beside_the_turns_tells_passing_trouble_from_a_defect(engine: sa.Engine) -> None:
+    def locked(_conn: Connection) -> None:
+        raise sa.exc.OperationalError("", {}, sqlite3.OperationalError("database is locked"))
+
+    def broken(_conn: Connection) -> None:
+        raise ValueError
+
+    with taking(engine) as turns:
+        await turns.run(put("one"))
+        assert await turns.read(count.value) == 1
+        with pytest.raises(TransientFailure):
+            await turns.read(locked)
+        with pytest.raises(ValueError):
+            await turns.read(broken)
