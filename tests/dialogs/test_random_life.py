@@ -32,7 +32,19 @@ ODD = [
     "DV 06685-K", "DV 06658-K", "HS-2026-AAAAA", "MT-AAAAA-AAAAA-AAAAA-AAAAA", "Ảnh mờ, xin chụp lại", "đồng ý", "vâng",
 ]  # fmt: skip
 COMMANDS = [f"/{name}" for name in BY_NAME]
-GOES = ["queue", "hoso", "home", "mend:HS:A1", "prove:code:A2", "prove:x:A2", "dossier:HS-2026-AAAAA", "x", ""]
+GOES = [
+    "queue",
+    "hoso",
+    "home",
+    "on",
+    "stop",
+    "mend:HS:A1",
+    "prove:code:A2",
+    "prove:x:A2",
+    "dossier:HS-2026-AAAAA",
+    "x",
+    "",
+]
 
 act = st.one_of(
     st.tuples(st.just("press"), st.integers(0, 11)),
