@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from storage.schedules import Holder
 
 app = group(_("cli.schedule"))
+KEYS = ("cli.schedule.would", "cli.schedule.planned")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help=_("cli.arg.schedule"), show_default=False)]
 
@@ -75,6 +76,7 @@ def run(
     json: Json = False,
 ) -> None:
     """Send it now, to all or only to the officers of some units; the running server does the sending."""
+    from reports import schedules as times
     from storage import audit, schedules
 
     settings = loaded()
@@ -94,8 +96,11 @@ def run(
     if dry_run:
         for holder, reach in chosen:
             _show(settings, holder, reach)
-    said = "cli.schedule.would" if dry_run else "cli.schedule.planned"
+    said = KEYS[0] if dry_run else KEYS[1]
     typer.echo(_(said, n=number(len(chosen)), reachable=number(reachable)))
+    until = times.quiet_until(schedule, moment_of)
+    if until is not None:
+        typer.echo(_("cli.schedule.quiet", moment=moment(until)))
 
 
 def _chosen(conn: Connection, schedule: Schedule, to: Any) -> list[tuple[Holder, Reach | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -46,13 +47,18 @@ def test_one_sent_now_is_planned_for_whom_it_is_meant(provinces: World, cli: Cli
     cli("audit", "--since", "2020-01-01").said("summary.run")
 
 
+def test_in_quiet_hours_it_says_when_it_goes(provinces: World, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.cli.schedule.now", lambda: datetime(2026, 11, 22, 15, 0, tzinfo=UTC))
+    cli("schedule", "run", "weekly-province", "--dry-run").said("giờ nghỉ: tin sẽ được gửi lúc 6:30 ngày 23/11/2026")
+
+
 def test_what_went_wrong_is_told_with_its_reason(provinces: World, cli: Cli) -> None:
     cli("schedule", "run", "weekly-province")
     with provinces.write() as conn:
         conn.execute(sa.text("update summary_recipients set outcome = 'failed', reason = 'Bad Request' where id = 1"))
         conn.execute(sa.text("update summary_recipients set outcome = 'unreachable' where id = 2"))
         conn.execute(sa.text("update summary_runs set late = true"))
-    cli("schedule", "log").said("1 hỏng", "1 không tới được", "(gửi muộn)", "1 × Bad Request")  # noqa: RUF001
+    cli("schedule", "log").said("1 hỏng", "1 không tới được", "(gửi muộn)", "1 × Bad Request")
 
 
 @pytest.mark.parametrize(

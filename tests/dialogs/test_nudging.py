@@ -63,6 +63,11 @@ def test_under_a_province_the_five_slowest_are_nudged(world: World, supervisor: 
     press(supervisor, "go:nudge:22").sees("đã nhắc rồi")
 
 
+def test_from_a_summary_the_report_of_its_unit_opens(supervisor: Chat) -> None:
+    press(supervisor, "go:report:22").sees("Thành phố Quảng Ninh")
+    press(supervisor, "go:report:31").sees_not("Hải Phòng")
+
+
 def test_a_unit_without_officers_costs_no_nudge(world: World, supervisor: Chat) -> None:
     press(supervisor, "go:nudge:06685").sees("Chưa có cán bộ nào nhận được tin: Phường Hồng Gai")
     world.officer("06685", "reviewer")
