@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import criteria
 from dialogs import guessing, idnumber, notices, places
 from dialogs.model import Act, Choice, Pressed, Screen, Sent, Typed
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, NAME_LIMIT, initial_form, one_line, phone
-from locales import FORMS, _, clock, voice
+from locales import FORMS, _, clock, day, voice
 from storage import (
     assessments,
     attempts,
@@ -231,8 +231,25 @@ def _arrive(turn: Turn, unit: UnitRow, old: UnitRow | None = None) -> Next:
     if person is not None:
         if person.unit_id == unit.id:
             return Next(_somewhere(turn), _("join.already", unit=unit.name))
-        return Next(MoveUnit(unit.id))
-    return Next(ConfirmUnit(unit.id, old.id if old else 0))
+        return _shut(turn, unit) or Next(MoveUnit(unit.id))
+    return _shut(turn, unit) or Next(ConfirmUnit(unit.id, old.id if old else 0))
+
+
+def _shut(turn: Turn, unit: UnitRow) -> Next | None:
+    """The door of a unit that is not open yet (làm điểm), as its setting ``open_from`` says; ``None``: it is open.
+
+    Nothing is kept of who came: the chat stands where it stood, and a stranger's contact goes within the day.
+    """
+    settings = places.settings(turn, unit)
+    if settings.open_from <= places.today(turn):
+        return None
+    if settings.open_from < date.max:
+        said = _("join.opens", unit=unit.name, day=day(settings.open_from))
+    else:
+        said = _("join.not_open", unit=unit.name)
+    ask = places.whom_to_ask(settings) or _("join.not_open_ask", association=places.association(unit))
+    meanwhile = "" if turn.chat.person is not None else _("join.not_open_try")
+    return Next(_somewhere(turn), f"{said} {ask} {meanwhile}".strip())
 
 
 # ------------------------------------------------------------------------------------------ the dialog
@@ -373,6 +390,8 @@ def _back() -> Choice:
 def take(turn: Turn, state: object, view: View, act: Act) -> Next:
     """One step of joining."""
     match state, act:
+        case (ConfirmUnit(), Pressed("yes")) if shut := _shut(turn, _unit(view)):
+            return shut  # it was open when the unit was shown
         case (ConfirmUnit(unit), Pressed("yes")):
             again = attempts.joins_again(turn.conn, unit, view.joins_per_hour, guessing.who(turn), turn.now)
             if again is not None:
@@ -385,7 +404,7 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
         case ((ConfirmUnit() | ChooseFound()), Typed(text)):
             return look_for(turn, text)
         case (MoveUnit(unit), Pressed("move")):
-            return _move(turn, unit)
+            return _shut(turn, _unit(view)) or _move(turn, unit)
         case (SwitchPerson(person, made), Pressed("switch")):
             return _switch(turn, person, made)
         case ((MoveUnit() | SwitchPerson()), Pressed("stay")):
@@ -445,6 +464,11 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
     return Next(state, puzzled=True)
 
 
+def _unit(view: View) -> UnitRow:
+    assert view.unit is not None
+    return view.unit
+
+
 def _after_phone(view: View, unit: int, name: str, year: int, number: str) -> AskIdNumber | AskForm:
     kind = AskForm if view.id_number == "no" else AskIdNumber
     return kind(unit, name, year, number)
@@ -494,8 +518,7 @@ def _place(turn: Turn, view: View, group: str) -> int | datetime:
     ``Refused("group_unknown")``."""
     if group not in [each.id for each in places.current_criteria().subject_groups]:
         raise Refused("group_unknown")
-    assert view.unit is not None
-    return attempts.join(turn.conn, view.unit.id, view.joins_per_hour, guessing.who(turn), turn.now)
+    return attempts.join(turn.conn, _unit(view).id, view.joins_per_hour, guessing.who(turn), turn.now)
 
 
 def _join(turn: Turn, unit: int, name: str, year: int, number: str, form: str, group: str, sealed: str) -> Next:

@@ -162,7 +162,8 @@ class Successor:
 class Settings:
     """The settings in force at a unit, its own or inherited. ``service_days``: working days until an answer;
     ``id_number``: whether the personal id number is asked for (``no``, ``ask``, ``require``);
-    ``joins_per_hour``: citizens who may join this very unit within an hour."""
+    ``joins_per_hour``: citizens who may join this very unit within an hour; ``open_from``: the first day on which
+    citizens may join (làm điểm), ``date.min``: always open, ``date.max``: closed, no day is set yet."""
 
     controller: str | None = None
     contact_name: str | None = None
@@ -171,6 +172,7 @@ class Settings:
     min_age: int = 18
     id_number: str = "no"
     joins_per_hour: int = 300
+    open_from: date = date.min
 
 
 @dataclass(frozen=True, slots=True)
@@ -651,12 +653,14 @@ _SETTINGS_ON = Prepared(
 _TEXTS: Final = {"controller": 200, "contact_name": 120, "contact_phone": 24}  # longest, in characters
 _NUMBERS: Final = {"service_days": (1, 60), "min_age": (15, 100), "joins_per_hour": (1, 100_000)}
 _CHOICES: Final = {"id_number": ("no", "ask", "require")}
-SETTING_KEYS: Final = (*_TEXTS, *_NUMBERS, *_CHOICES)
+_OPENINGS: Final = {"open": date.min, "closed": date.max}  # what open_from may say beside a day
+SETTING_KEYS: Final = (*_TEXTS, *_NUMBERS, *_CHOICES, "open_from")
 
 
 def set_setting(conn: Connection, code: str, key: str, value: str | int | None, by: str, now: datetime) -> None:
     """Set ``controller``, ``contact_name``, ``contact_phone``, ``service_days`` (1 to 60), ``min_age`` (15 to 100)
-    ``joins_per_hour`` (1 to 100,000) or ``id_number`` (``no``, ``ask``, ``require``).
+    ``joins_per_hour`` (1 to 100,000), ``id_number`` (``no``, ``ask``, ``require``) or ``open_from`` (``2026-12-01``,
+    ``open``, ``closed``).
 
     It holds for the unit and all below that have none of their own. ``None`` or an empty text takes the unit's own
     away, so that it inherits again. Refusals: ``unit_unknown`` (code), ``setting_unknown`` (key, keys),
@@ -678,8 +682,18 @@ def settings(conn: Connection, unit: UnitRow) -> Settings:
     found: dict[str, Any] = {}
     for (_, key), value in newest.items():  # in the order of levels, so the nearest unit speaks last
         if value is not None and key in SETTING_KEYS:
-            found[key] = int(value) if key in _NUMBERS else value
+            found[key] = int(value) if key in _NUMBERS else _opening(value) if key == "open_from" else value
     return Settings(**found)
+
+
+def _opening(text: str) -> date | None:
+    """The day that ``open_from`` says; ``None`` where it says none."""
+    if text in _OPENINGS:
+        return _OPENINGS[text]
+    try:
+        return date.fromisoformat(text) if re.fullmatch(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}", text) else None
+    except ValueError:  # 2026-02-30
+        return None
 
 
 def _checked(key: str, value: str | int | None) -> str | None:
@@ -696,6 +710,10 @@ def _checked(key: str, value: str | int | None) -> str | None:
     if key in _CHOICES:
         if text not in _CHOICES[key]:
             raise Refused("setting_wrong", key=key, choices=_CHOICES[key])
+        return text
+    if key == "open_from":
+        if _opening(text) is None:
+            raise Refused("setting_wrong", key=key, choices=(*_OPENINGS, "2026-12-01"))
         return text
     phone = key != "contact_phone" or (
         re.fullmatch("[0-9 +().-]+", text) and 3 <= len(re.sub("[^0-9]", "", text)) <= 15
