@@ -16,7 +16,7 @@ from sqlmodel import Field, SQLModel
 from storage import handed
 from storage.base import BigId, Connection, Prepared, UtcTime, table_of
 from storage.officers import officer_contacts, officer_roles
-from storage.people import PersonRow, consents, contact_person, contacts, people
+from storage.people import PERSON_COLUMNS, PersonRow, consents, contact_person, contacts, people
 
 
 class Conversation(SQLModel, table=True):
@@ -142,13 +142,7 @@ _CHAT = (
         officer_contacts.c.officer_id,
         contacts.c.reachable,
         people.c.id.label("person_id"),
-        people.c.unit_id,
-        people.c.name,
-        people.c.birth_year,
-        people.c.phone,
-        people.c.form,
-        people.c.subject_group,
-        people.c.joined_at,
+        *PERSON_COLUMNS[1:],
     )
     .select_from(
         contacts.join(conversations, conversations.c.contact_id == contacts.c.id)

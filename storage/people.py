@@ -276,7 +276,8 @@ def join(
     return PersonRow(person, unit_id, name, birth_year, phone, form, subject_group, now)
 
 
-_PERSON_COLUMNS = (
+# As PersonRow has them.
+PERSON_COLUMNS = (
     people.c.id,
     people.c.unit_id,
     people.c.name,
@@ -286,7 +287,7 @@ _PERSON_COLUMNS = (
     people.c.subject_group,
     people.c.joined_at,
 )
-_PERSON = Prepared(sa.select(*_PERSON_COLUMNS).where(people.c.id == sa.bindparam("person")))
+_PERSON = Prepared(sa.select(*PERSON_COLUMNS).where(people.c.id == sa.bindparam("person")))
 
 
 def person(conn: Connection, person_id: int) -> PersonRow | None:

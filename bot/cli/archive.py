@@ -9,9 +9,10 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.base import Stop, database, group, loaded, now
+from bot.cli.base import Stop, database, group, loaded
 from bot.cli.help import Command
 from bot.cli.progress import progress
+from bot.clock import now
 from locales import _, moment, number
 
 app = group(_("cli.about"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -58,11 +58,6 @@ def _plain(value: Any) -> str:
     if isinstance(value, Path):
         return str(value)
     raise TypeError(f"{type(value).__name__} in JSON")
-
-
-def now() -> datetime:
-    """The moment of the command, in UTC."""
-    return datetime.now(UTC)
 
 
 # ------------------------------------------------------------------------------------------ settings and database

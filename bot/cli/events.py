@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.base import Json, Stop, emit, group, loaded, now, writer
+from bot.cli.base import Json, Stop, emit, group, loaded, writer
 from bot.cli.base import reader as reading_database
 from bot.cli.help import Command
+from bot.clock import now
 from locales import _, moment
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.base import Json, Stop, emit, group, now, reader, unit_of, writer
+from bot.cli.base import Json, Stop, emit, group, reader, unit_of, writer
 from bot.cli.help import Command
+from bot.clock import now
 from locales import _, number
 from locales import day as shown_day
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.base import MOST_LINES, Json, Stop, database, emit, group, loaded, now, place_of, reader, unit_of, writer
+from bot.cli.base import MOST_LINES, Json, Stop, database, emit, group, loaded, place_of, reader, unit_of, writer
 from bot.cli.help import Command, Group
 from bot.cli.progress import progress
+from bot.clock import now
 from locales import _, day, number
 
 if TYPE_CHECKING:

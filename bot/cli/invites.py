@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import typer
 
 from bot.cli import tables
-from bot.cli.base import MOST_LINES, Stop, database, emit, now, place_of, unit_of
+from bot.cli.base import MOST_LINES, Stop, database, emit, place_of, unit_of
 from bot.cli.bots import username_at
 from bot.cli.refusals import sentence
+from bot.clock import now
 from dialogs.text import phone as phone_of
 from locales import _, day, number
 from storage import codes, officers, units

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from bot.cli.base import Stop, database, group, loaded, now
+from bot.cli.base import Stop, database, group, loaded
 from bot.cli.help import Command
+from bot.clock import now
 from locales import _, number
 
 app = group(_("cli.keys"))

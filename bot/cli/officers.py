@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.base import Json, Stop, emit, group, loaded, now, place_of, reader, unit_of, writer
+from bot.cli.base import Json, Stop, emit, group, loaded, place_of, reader, unit_of, writer
 from bot.cli.bots import bot_of_unit, username_of
 from bot.cli.help import Command
+from bot.clock import now
 from locales import _, day, number
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.base import MOST_LINES, Json, Stop, emit, group, now, reader, writer
+from bot.cli.base import MOST_LINES, Json, Stop, emit, group, reader, writer
 from bot.cli.help import Command
+from bot.clock import now
 from locales import _, day, number
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.base import Json, database, emit, group, loaded, now
+from bot.cli.base import Json, database, emit, group, loaded
 from bot.cli.help import Command
+from bot.clock import now
 from locales import _, number
 
 if TYPE_CHECKING:

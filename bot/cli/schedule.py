@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.base import Json, Stop, emit, group, loaded, now, reader, unit_of, writer
+from bot.cli.base import Json, Stop, emit, group, loaded, reader, unit_of, writer
 from bot.cli.help import Command
+from bot.clock import now
 from locales import _, moment, number
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.base import Json, Stop, emit, group, loaded, now
+from bot.cli.base import Json, Stop, emit, group, loaded
 from bot.cli.help import Command
+from bot.clock import now
 from locales import _, number
 
 app = group(_("cli.about"))

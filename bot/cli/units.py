@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.base import Json, emit, group, now, place_of, reader, unit_of, writer
+from bot.cli.base import Json, emit, group, place_of, reader, unit_of, writer
 from bot.cli.help import Command
+from bot.clock import now
 from locales import _
 
 if TYPE_CHECKING:
