@@ -135,8 +135,8 @@ def sheets(filed: CriteriaSet, data: Mapping[str, Any], seed: int, each: int = 4
     """Forms that pass and forms that do not, of each subject group with its own weak sides."""
     dice = random.Random(f"{seed} sheets")  # noqa: S311 - the same country every time
     names = [level.id for level in filed.levels]
-    usual = {True: [5, 4, 1, 0, 0], False: [1, 3, 4, 2, 1]}
-    weak = {True: [2, 4, 4, 0, 0], False: [0.4, 2, 4, 3, 2]}
+    usual: dict[bool, list[float]] = {True: [5, 4, 1, 0, 0], False: [1, 3, 4, 2, 1]}
+    weak: dict[bool, list[float]] = {True: [2, 4, 4, 0, 0], False: [0.4, 2, 4, 3, 2]}
     found: dict[tuple[str, bool], list[tuple[Mapping[str, str], int]]] = {}
     for group, about in data["groups"].items():
         for passes in (True, False):
@@ -230,6 +230,8 @@ def _events(
         after = at + 60 + int(dice.expovariate(1 / days) * DAY)
         if event in population.DECISIONS:
             after = _at_work(dice, after)
+        elif (hour := (after + HERE) % DAY // HOUR) < 6:  # people sleep
+            after += (6 - hour) * HOUR
         if after > (season.closes if handed_in else season.ends):
             return False
         at = after

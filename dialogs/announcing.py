@@ -124,7 +124,7 @@ def show(state: object, view: View) -> Screen:
         )
         return Screen(asked, (home,), title=_("announce.title_write"), input="text")
     assert isinstance(state, Previewing)
-    parts = [_("announce.preview"), _title(view.unit.name), state.text]
+    parts = [_("announce.preview"), _title(view.unit.name, view.unit.path), state.text]
     parts.append(_("announce.confirm", n=number(view.reachable)))
     if view.night:
         parts.append(_("announce.night"))
@@ -160,8 +160,10 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
     return Next(state, puzzled=True)
 
 
-def _title(unit: str) -> str:
-    return _("announce.title", sender=_("place.association", unit=unit))
+def _title(unit: str, path: str) -> str:
+    """The centre is the association itself."""
+    centre = path.count("/") == 1
+    return _("announce.title", sender=unit if centre else _("place.association", unit=unit))
 
 
 # ------------------------------------------------------------------------------------------ sending
@@ -187,7 +189,7 @@ def step(conn: Connection, announcement_id: int, now: datetime) -> bool:
 def _write_to(conn: Connection, row: AnnouncementRow, person_id: int, now: datetime) -> bool:
     def make() -> Screen:
         choices = (Choice("go:hoso", _("standing.open"), "plain"), reminding.stop_choice())
-        return Screen(row.text, choices, title=_title(row.unit_name))
+        return Screen(row.text, choices, title=_title(row.unit_name, row.path))
 
     topic = announcements.topic(row.id)
     return notices.to_person(conn, now, person_id, make, topic=topic, priority=outbox.BULK)
