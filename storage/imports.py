@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
@@ -199,7 +200,9 @@ def begin(conn: Connection, digest: str, file: str, source: str, by: str, now: d
 def end(conn: Connection, run_id: int, by: str, now: datetime) -> RunRow:
     """Every row of the file has had its turn; the run as it is now."""
     _SET_RUN.run(conn, run=run_id, becomes="done", ended=now)
-    found = RunRow(*_RUN.first(conn, run=run_id))
+    row = _RUN.first(conn, run=run_id)
+    assert row is not None
+    found = RunRow(*row)
     audit.write(conn, by, "import.end", f"import:{run_id}", now, rows=found.rows)
     return found
 
@@ -294,9 +297,8 @@ def by_id(conn: Connection, imported_id: int) -> Imported | None:
     return None if row is None else _imported(row)
 
 
-def _imported(row: Sequence[object]) -> Imported:
-    *rest, numbered = row
-    return Imported(*rest, bool(numbered))  # type: ignore[arg-type]
+def _imported(row: Any) -> Imported:
+    return Imported(*row[:-1], numbered=bool(row[-1]))
 
 
 def titles_of(conn: Connection, known: Imported) -> list[TitleRow]:

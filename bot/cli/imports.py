@@ -249,7 +249,7 @@ def find(
     with writer() as conn:
         place = unit_of(conn, unit)
         found = imports.of_unit(conn, place.path, name or "", MOST_LINES)
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "id": each.id,
                 "name": each.name,
