@@ -284,6 +284,20 @@ def test_in_quiet_hours_nothing_begins_and_what_is_left_waits_for_the_morning(de
     assert len(desk.told(chat, morning)) == 2
 
 
+def test_of_what_a_night_held_up_only_the_newest_is_told(desk: Desk) -> None:
+    desk.schedules = (replace(WEEKLY, cron="0 * * * *"),)
+    _number, chat = desk.officer(("22", "supervisor"))
+    night = datetime(2026, 10, 4, 13, 55, tzinfo=UTC)  # 20:55
+    for hour in range(10):
+        desk.steps(night + timedelta(hours=hour))
+    assert len([each for each in desk.runs() if each[1] <= night + timedelta(hours=10)]) >= 9
+    desk.steps(night + timedelta(hours=10))
+    assert len(desk.told(chat)) == 1
+    desk.sends()
+    desk.steps(night + timedelta(hours=10, seconds=5))
+    assert all(ended for *_rest, due, _late, ended in desk.runs() if due <= night + timedelta(hours=10))
+
+
 def test_paused_and_own_times(desk: Desk) -> None:
     paused, chat_paused = desk.officer(("22", "supervisor"))
     later, chat_later = desk.officer(("22", "supervisor"))

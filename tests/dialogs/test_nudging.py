@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dialogs.model import Pressed
-from storage import audit
+from storage import audit, codes, officers, units
 from tests.support.world import Chat, World
 
 COMMUNES = ("06685", "06688", "06673")
@@ -61,6 +61,16 @@ def test_under_a_province_the_five_slowest_are_nudged(world: World, supervisor: 
     supervisor.presses(f"one:{code}").sees("đã nhắc rồi")
     supervisor.presses("report").sees("Thành phố Quảng Ninh")
     press(supervisor, "go:nudge:22").sees("đã nhắc rồi")
+
+
+def test_nobody_reminds_themself(world: World, supervisor: Chat) -> None:
+    with world.write() as conn:
+        place = units.by_code(conn, "06685")
+        assert place is not None
+        code = officers.invite(conn, place.id, "reviewer", world.now, "test")
+    supervisor.opens(codes.payload(code)).presses("accept")
+    press(supervisor, "go:nudge:06685").sees("Chưa có cán bộ nào nhận được tin: Phường Hồng Gai")
+    assert supervisor.hears() == []
 
 
 def test_from_a_summary_the_report_of_its_unit_opens(supervisor: Chat) -> None:

@@ -86,6 +86,11 @@ def test_an_hour_that_summer_time_leaves_out_is_made_up_for_and_one_that_comes_t
     assert [f"{each.astimezone(ZoneInfo(BERLIN)):%d %H:%M}" for each in autumn] == ["24 02:30", "25 02:30", "26 02:30"]
 
 
+def test_in_the_second_of_two_equal_hours_what_was_due_in_the_first_is_over() -> None:
+    found = next_due(Schedule("x", "30 2 * * *", zone=BERLIN), datetime(2026, 10, 25, 1, 10, tzinfo=UTC))
+    assert found == datetime(2026, 10, 26, 1, 30, tzinfo=UTC)
+
+
 @given(st.datetimes(datetime(2026, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC)))
 def test_it_is_always_later_also_where_clocks_go_back(after: datetime) -> None:
     found = next_due(Schedule("x", "10,40 2 * * *", zone=BERLIN), after)
