@@ -36,6 +36,11 @@ class Outreach:
             self._wake()
         return told
 
+    async def hush(self) -> None:
+        """In the evening: what could not leave yet waits for the morning."""
+        if await self._turns.read(partial(reminders.loud, now=clock.now())):
+            await self._turns.run(partial(reminders.hush, now=clock.now()))
+
     async def announce(self) -> None:
         """Take every announcement that is not done as far as it goes now."""
         for row in await self._turns.read(announcements.under_way):

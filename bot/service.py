@@ -53,6 +53,7 @@ SUMMARY_TICK = 5.0  # seconds between looks at what is to go up by itself
 DELETE_TICK = 1.0
 REMIND_TICK = 3600.0
 ANNOUNCE_TICK = 5.0
+HUSH_TICK = 60.0
 BETWEEN_SWEEPS = timedelta(days=1)  # of a bucket, which charges for looking through it; a folder is swept each time
 SLOW = 1.0  # seconds; a turn takes a few milliseconds
 
@@ -135,6 +136,7 @@ class Service:
             self._begin("scheduler", "summaries", SUMMARY_TICK, self.sum_up)
             self._begin("scheduler", "remind", REMIND_TICK, self.outreach.remind)
             self._begin("scheduler", "announce", ANNOUNCE_TICK, self.outreach.announce)
+            self._begin("scheduler", "hush", HUSH_TICK, self.outreach.hush)
 
     def _begin(
         self,

@@ -29,7 +29,8 @@ def remind(conn: Connection, assessment_ids: Sequence[int], now: datetime) -> in
         season = seasons.windows_at(conn, due.year, unit.path)
         until = season.decision_to if due.status == "returned" else season.assessment_to
         make = partial(_screen, conn, due, until)
-        told += notices.to_person(conn, now, due.person_id, make, topic=reminders.topic(due.person_id))
+        topic = reminders.topic(due.person_id)
+        told += notices.to_person(conn, now, due.person_id, make, topic=topic, priority=outbox.BULK)
     return told
 
 

@@ -19,6 +19,7 @@ from storage.assessments import answers, assessments
 from storage.base import BigId, Connection, Prepared, UtcTime, table_of
 from storage.conversations import conversations
 from storage.counters import ledger
+from storage.outbox import BULK, outbox
 from storage.people import contacts
 from storage.seasons import ZONE, Windows
 from storage.units import Unit
@@ -227,6 +228,26 @@ def of_person(conn: Connection, person_id: int) -> list[tuple[int, int, datetime
 def topic(person_id: int) -> str:
     """The outbox topic of what is said to a person unasked."""
     return f"{TOPIC}:{person_id}"
+
+
+_UNASKED = (
+    outbox.c.outcome == "waiting",
+    outbox.c.priority == sa.literal_column(str(BULK)),
+    outbox.c.not_before <= sa.bindparam("now"),
+    sa.or_(outbox.c.topic.like(f"{TOPIC}:%"), outbox.c.topic.like("announcement:%")),
+)
+_LOUD = Prepared(sa.select(outbox.c.id).where(*_UNASKED).limit(1))
+_HUSH = Prepared(sa.update(outbox).where(*_UNASKED).values(not_before=sa.bindparam("until")))
+
+
+def loud(conn: Connection, now: datetime) -> bool:
+    """Is it night, and would something be said unasked all the same?"""
+    return is_night(now) and _LOUD.first(conn, now=now) is not None
+
+
+def hush(conn: Connection, now: datetime) -> int:
+    """What waits to be said unasked, and could not leave by the evening, waits for the morning; how many messages."""
+    return _HUSH.run(conn, now=now, until=morning_after(now)) if is_night(now) else 0
 
 
 # ------------------------------------------------------------------------------------------ not unasked

@@ -11,7 +11,7 @@ import pytest
 from bot import clock
 from bot.service import Parts, Service
 from dialogs.states import Rules
-from storage import announcements, migrate, units
+from storage import announcements, migrate, outbox, units
 from storage.engine import open_engine, reading, writing
 from storage.housekeeping import Keep
 from tests.support.world import World
@@ -58,7 +58,28 @@ async def test_reminders_and_announcements_go_out_by_themselves(service: Service
         assert announcements.under_way(conn) == []
 
 
+async def test_what_could_not_leave_by_the_evening_waits_for_the_morning(service: Service, world: World) -> None:
+    citizen = world.chat("web").joins()
+    officer = world.officer()
+    officer.types("/thongbao").types("Mời bà con tới lớp kỹ năng số chiều thứ Bảy").presses("send")
+    await service.outreach.announce()
+    await service.outreach.hush()  # by day it changes nothing
+    assert len(_pushes(service, citizen.account, world.now)) == 1
+    world.passes(hours=11, minutes=30)
+    await service.outreach.hush()
+    assert _pushes(service, citizen.account, world.now) == []
+    world.passes(hours=10, minutes=29)
+    assert _pushes(service, citizen.account, world.now) == []
+    world.passes(minutes=1)
+    assert len(_pushes(service, citizen.account, world.now)) == 1
+
+
+def _pushes(service: Service, account: str, now: datetime) -> list[outbox.Waiting]:
+    with reading(service.engine) as conn:
+        return outbox.pushes_due(conn, account, now)
+
+
 async def test_the_loops_are_among_those_that_must_run(service: Service) -> None:
     service.start()
     names = {each.get_name() for each in service._loops}
-    assert {"remind", "announce"} <= names
+    assert {"remind", "announce", "hush"} <= names
