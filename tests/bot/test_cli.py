@@ -95,6 +95,8 @@ def test_every_command_has_help(cli: Cli, command: str) -> None:
         ("units add 06685 --kind thon", "Còn thiếu --name"),
         ("units find x --fly", "--fly"),
         ("demo --port many", "--port"),
+        ("demo --size moon", "commune hoặc country"),
+        ("demo --people 7", "--people"),
         ("report 06685 --year 1", "--year"),
         ("units tree 06685 06686", "Lệnh viết chưa đúng"),
         ("officers link", "Còn thiếu NAME"),
