@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
@@ -285,7 +284,7 @@ def find(conn: Connection, row: Listed) -> Imported | None:
                 raise Refused("import_number_taken")
             return found
     for each in _NAMESAKES.all(conn, spelled=spelling(row.name), unit=row.unit_id):
-        known = _imported(each)
+        known = Imported(*each)
         if same(known, row.birth_year, row.phone, row.number is not None):
             return known
     return None
@@ -294,11 +293,7 @@ def find(conn: Connection, row: Listed) -> Imported | None:
 def by_id(conn: Connection, imported_id: int) -> Imported | None:
     """Somebody in an imported list."""
     row = _BY_ID.first(conn, imported=imported_id)
-    return None if row is None else _imported(row)
-
-
-def _imported(row: Any) -> Imported:
-    return Imported(*row[:-1], numbered=bool(row[-1]))
+    return None if row is None else Imported(*row)
 
 
 def titles_of(conn: Connection, known: Imported) -> list[TitleRow]:
@@ -507,7 +502,7 @@ def matches(conn: Connection, person: PersonRow) -> list[Match]:
     # The list names the commune, the chat perhaps a unit of the association in it; or the other way round.
     low = "".join(f"{code}/" for code in _PATH.value(conn, unit=person.unit_id).split("/")[:3])
     for row in _NAMESAKES_BELOW.all(conn, spelled=spelling(person.name), low=low, high=f"{low[:-1]}0"):
-        known = _imported(row)
+        known = Imported(*row)
         if known.id not in found and same(known, person.birth_year, person.phone, False):
             sure = known.birth_year == person.birth_year and known.phone is not None and known.phone == person.phone
             found[known.id] = Match(known, tuple(titles_of(conn, known)), sure)
@@ -588,4 +583,4 @@ def of_unit(conn: Connection, unit_path: str, name: str = "", most: int = 1_000)
     )
     if name:
         query = query.where(imported_people.c.name_key == spelling(name))
-    return [_imported(tuple(row)) for row in conn.execute(query)]
+    return [Imported(*row) for row in conn.execute(query)]
