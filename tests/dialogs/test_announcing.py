@@ -8,6 +8,7 @@ from dialogs import announcing
 from dialogs.model import Pressed, Signal
 from storage import announcements, audit, outbox
 from storage.base import Refused
+from storage.housekeeping import Keep, tidy
 from tests.support.world import Chat, World
 
 TEXT = "Chiều thứ Bảy, nhà văn hóa khu 3 mở lớp kỹ năng số. Mời bà con tới học."
@@ -214,3 +215,16 @@ def test_messages_go_at_the_lowest_priority(world: World) -> None:
     with world.read() as conn:
         rows = outbox.pushes_due(conn, citizen.account, world.now)
     assert [row.priority for row in rows] == [outbox.BULK]
+
+
+def test_an_announcement_is_forgotten_when_its_time_is_over(world: World) -> None:
+    world.citizen().joins()
+    announces(world.officer())
+    for _n in range(2):
+        goes_on(world)
+        world.passes(days=1)
+    for years, left in ((4, 1), (2, 0)):
+        world.passes(days=365 * years)
+        with world.write() as conn:
+            tidy(conn, Keep(), world.now)
+            assert conn.exec_driver_sql("select count(*) from announcements").scalar() == left
