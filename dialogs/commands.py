@@ -24,6 +24,7 @@ from dialogs import (
     review,
     schedules,
     standing,
+    suggesting,
     targets,
 )
 from dialogs.home import Home
@@ -79,6 +80,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(("chitieu", "target"), "officer", "command.target", targets.open_targets),
     Command(("thongbao", "announce"), "officer", "command.thongbao", announcing.open_announcing),
     Command(("lichbaocao", "schedules"), "officer", "command.lichbaocao", schedules.open_schedules),
+    Command(("gopy", "suggest"), "any", "command.gopy", suggesting.open_suggesting),
     Command(("tapdung", "practice"), "any", "command.tapdung", practising.open_practice),
     Command(("dung", "leave"), "any", "", practising.leave),
     Command(("dulieu", "data"), "any", "command.data", mydata.open_data),

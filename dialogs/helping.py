@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 KEYS = (
     "command.hoso", "command.dangky", "command.queue", "command.approve", "command.return", "command.not_met",
     "command.undo", "command.report", "command.target", "command.data", "command.language", "command.help",
-    "command.home", "command.lichbaocao", "command.thongbao", "command.tapdung",
+    "command.home", "command.lichbaocao", "command.thongbao", "command.tapdung", "command.gopy",
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from dialogs.model import Act, Choice, Document, Pressed, Screen, Typed
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, NAME_LIMIT, phone
 from locales import FORMS, _, day, moment, number, voice
-from storage import assessments, audit, conversations, erasure, people, privacy, reminders, removed, units
+from storage import assessments, audit, conversations, erasure, people, privacy, reminders, removed, suggestions, units
 from storage.base import Refused
 from storage.people import PersonRow
 from storage.privacy import RequestRow
@@ -256,6 +256,10 @@ def _as_json(turn: Turn, view: View, seen: list[Seen]) -> str:
         ],
         "assessments": [_assessment(turn, each) for each in seen],
         "titles": past_titles.facts(conn, person),
+        "suggestions": [
+            {"made_at": each.made_at, "text": each.text, "answer": each.answer, "answered_at": each.answered_at}
+            for each in suggestions.own(conn, person.id, None, MOST_LINES)
+        ],
     }
     if view.officer:
         stored["officer"] = {"name": view.officer, "roles": list(view.roles)}
@@ -310,6 +314,8 @@ def _parts(turn: Turn, view: View, seen: list[Seen]) -> Iterator[Part]:
     yield Part(_("datapage.requests"), [(str(each.id), _open_request(each)) for each in view.requests], none)
     for each in seen:
         yield _dossier_part(turn, each)
+    if said := suggestions.own(conn, person.id, None, MOST_LINES):
+        yield Part(_("datapage.suggestions"), [(day(each.made_at), _suggested(each)) for each in said])
     if titles := past_titles.lines(conn, person):
         yield Part(_("mydata.past"), [("", line) for line in titles])
     if view.officer:
@@ -317,6 +323,10 @@ def _parts(turn: Turn, view: View, seen: list[Seen]) -> Iterator[Part]:
         yield Part(_("datapage.officer"), [(view.officer, "\n".join(roles))])
     if turn.capabilities.history:
         yield Part(_("datapage.messages"), list(_lines(turn)), none)
+
+
+def _suggested(each: suggestions.SuggestionRow) -> str:
+    return f"{each.text}\n{_('suggest.answer', text=each.answer) if each.answer else _('suggest.waits')}"
 
 
 CHAT_KEYS = ("datapage.this_chat", "datapage.other_chat", "datapage.consent", "datapage.consent_id")

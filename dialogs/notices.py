@@ -34,7 +34,7 @@ def to_person(
     contact = conversations.last_used(conn, person_id)
     if person is None or contact is None:
         return False
-    _put(conn, now, contact, person.form, make, person_id, topic, not_before, priority)
+    to_contact(conn, now, contact, person.form, make, person_id, topic, not_before, priority)
     return True
 
 
@@ -47,7 +47,7 @@ def to_other_chats(conn: Connection, now: datetime, person_id: int, here: int, m
     for contact in conversations.speaking_for(conn, person_id):
         if contact.contact_id == here:
             continue
-        _put(conn, now, contact, person.form, make, person_id)
+        to_contact(conn, now, contact, person.form, make, person_id)
         told += 1
     return told
 
@@ -64,7 +64,7 @@ def to_chat(
     if outbox.said_since(conn, topic, now - timedelta(days=1)):
         return False
     form = chat.person.form if chat.person is not None else "ong_ba" if chat.officer_id is None else "anh_chi"
-    _put(conn, now, Reach(chat.contact_id, account, address, chat.language), form, make, topic=topic)
+    to_contact(conn, now, Reach(chat.contact_id, account, address, chat.language), form, make, topic=topic)
     return True
 
 
@@ -77,11 +77,11 @@ def to_officers(conn: Connection, now: datetime, unit_id: int, key: str, **field
 
     found = _nearest(conn, unit_id)
     for contact in found:
-        _put(conn, now, contact, "anh_chi", make)
+        to_contact(conn, now, contact, "anh_chi", make)
     return len(found)
 
 
-def _put(
+def to_contact(
     conn: Connection,
     now: datetime,
     contact: Reach,

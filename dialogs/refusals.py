@@ -22,6 +22,9 @@ _BY_ONESELF = frozenset(
         "evidence_no_text",
         "reason_missing",
         "reason_short",
+        "suggestion_short",
+        "suggestion_long",
+        "suggestion_often",
     }
 )
 

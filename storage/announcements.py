@@ -98,11 +98,16 @@ def checked(text: str, own_site: str) -> str:
         raise Refused("announcement_short", least=SHORTEST)
     if len(text) > LONGEST:
         raise Refused("announcement_long", most=LONGEST)
-    own = _host(own_site) if own_site else ""
-    for found in _LINK.findall(text):
-        if not own or _host(found) != own:
-            raise Refused("announcement_link", link=found[:40])
+    link = foreign_link(text, own_site)
+    if link is not None:
+        raise Refused("announcement_link", link=link)
     return text
+
+
+def foreign_link(text: str, own_site: str) -> str | None:
+    """The first link in a text that leads anywhere but to the site at *own_site* (40 characters of it), or ``None``."""
+    own = _host(own_site) if own_site else ""
+    return next((found[:40] for found in _LINK.findall(text) if not own or _host(found) != own), None)
 
 
 def _host(address: str) -> str:

@@ -21,6 +21,7 @@ from storage import (
     removed,
     rollout,
     schedules,
+    suggestions,
     unsaid,
 )
 from storage.albums import albums
@@ -112,6 +113,7 @@ _ERASE_PERSON = (
     _by(resume_cards, "person_id"),
     _by(reminders.reminders, "person_id"),
     _by(reminders.stops, "person_id"),
+    _by(suggestions.suggestions, "person_id"),
     _by(consents, "person_id"),
     _by(contact_person, "person_id"),
     _by(people, "id"),

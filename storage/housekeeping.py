@@ -20,6 +20,7 @@ from storage import (
     people,
     report_runs,
     schedules,
+    suggestions,
 )
 from storage.base import Connection
 
@@ -77,5 +78,6 @@ def tidy(conn: Connection, keep: Keep, now: datetime) -> bool:
     handed.purge(conn, now)
     schedules.purge(conn, now - timedelta(days=keep.history_days))
     nudges.purge(conn, now - timedelta(days=keep.history_days))
+    suggestions.purge(conn, now - timedelta(days=keep.history_days))
     announcements.purge(conn, now - timedelta(days=round(keep.audit_years * 365.25)))
     return len(provisional) + len(unjoined) >= 200

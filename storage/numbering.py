@@ -15,7 +15,7 @@ from sqlmodel import Field, SQLModel
 
 from storage.base import BigId, Connection, Prepared, table_of
 
-TABLES = ("people", "contacts", "assessments", "jobs", "outbox", "imported_people", "titles")
+TABLES = ("people", "contacts", "assessments", "jobs", "outbox", "imported_people", "titles", "suggestions")
 
 
 class GivenNumber(SQLModel, table=True):

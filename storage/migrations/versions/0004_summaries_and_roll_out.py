@@ -313,6 +313,49 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "suggestions",
+        sa.Column("id", BigId, nullable=False),
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("above_id", sa.Integer(), nullable=True),
+        sa.Column("person_id", BigId, nullable=True),
+        sa.Column("officer_id", sa.Integer(), nullable=True),
+        sa.Column("on_day", sa.Date(), nullable=False),
+        sa.Column("nth", sa.SmallInteger(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("made_at", UtcTime(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=True),
+        sa.Column("answered_by", sa.Integer(), nullable=True),
+        sa.Column("answered_at", UtcTime(), nullable=True),
+        sa.CheckConstraint(
+            "(answer is null) = (answered_at is null) and (answer is null) = (answered_by is null)",
+            name=op.f("ck_suggestions_answered"),
+        ),
+        sa.CheckConstraint("(person_id is null) <> (officer_id is null)", name=op.f("ck_suggestions_writer")),
+        sa.CheckConstraint("length(answer) between 1 and 1000", name=op.f("ck_suggestions_answer")),
+        sa.CheckConstraint("length(text) between 10 and 1000", name=op.f("ck_suggestions_text")),
+        sa.CheckConstraint("nth between 1 and 3", name=op.f("ck_suggestions_nth")),
+        sa.ForeignKeyConstraint(["above_id"], ["units.id"], name=op.f("fk_suggestions_above_id")),
+        sa.ForeignKeyConstraint(["answered_by"], ["officers.id"], name=op.f("fk_suggestions_answered_by")),
+        sa.ForeignKeyConstraint(["officer_id"], ["officers.id"], name=op.f("fk_suggestions_officer_id")),
+        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_suggestions_person_id")),
+        sa.ForeignKeyConstraint(["unit_id"], ["units.id"], name=op.f("fk_suggestions_unit_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_suggestions")),
+        sa.UniqueConstraint("officer_id", "on_day", "nth", name=op.f("uq_suggestions_officer_id_on_day_nth")),
+        sa.UniqueConstraint("person_id", "on_day", "nth", name=op.f("uq_suggestions_person_id_on_day_nth")),
+    )
+    with op.batch_alter_table("suggestions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_suggestions_above_id"), ["above_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_suggestions_made_at"), ["made_at"], unique=False)
+        batch_op.create_index(
+            "ix_suggestions_open",
+            ["unit_id", "above_id"],
+            unique=False,
+            sqlite_where=sa.text("answered_at is null"),
+            postgresql_where=sa.text("answered_at is null"),
+        )
+        batch_op.create_index(batch_op.f("ix_suggestions_unit_id"), ["unit_id"], unique=False)
+
+    op.create_table(
         "unasked_stops",
         sa.Column("person_id", BigId, nullable=False),
         sa.Column("at", UtcTime(), nullable=False),
@@ -423,6 +466,17 @@ def downgrade() -> None:
     op.drop_table("titles")
     op.drop_table("imported_identities")
     op.drop_table("unasked_stops")
+    with op.batch_alter_table("suggestions", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_suggestions_unit_id"))
+        batch_op.drop_index(
+            "ix_suggestions_open",
+            sqlite_where=sa.text("answered_at is null"),
+            postgresql_where=sa.text("answered_at is null"),
+        )
+        batch_op.drop_index(batch_op.f("ix_suggestions_made_at"))
+        batch_op.drop_index(batch_op.f("ix_suggestions_above_id"))
+
+    op.drop_table("suggestions")
     op.drop_table("reminders")
     op.drop_table("nudge_answers")
     with op.batch_alter_table("imported_people", schema=None) as batch_op:
