@@ -73,7 +73,12 @@ def load(turn: Turn, state: object) -> View:
     if isinstance(state, Confirming):
         return View(association)
     person, officer = turn.chat.person, turn.officer
-    found = suggestions.own(turn.conn, person and person.id, officer and officer.id, MOST_SHOWN)
+    found = suggestions.own(
+        turn.conn,
+        person.id if person is not None else None,
+        officer.id if officer is not None else None,
+        MOST_SHOWN,
+    )
     return View(association, tuple(found))
 
 
