@@ -20,6 +20,7 @@ from typer.main import get_command
 
 from bot import metrics
 from bot.cli.command import app
+from bot.cli.imports import FILE, Import
 from bot.service import Parts, Service
 from bot.settings import Settings
 from dialogs.states import Rules
@@ -61,7 +62,11 @@ def test_a_command_of_the_guide_exists(command: str) -> None:
     node: Any = get_command(app)
     context = node.make_context("hoctap", [], resilient_parsing=True)
     words = shlex.split(line)[1:]
-    while words and hasattr(node, "get_command") and not words[0].startswith("-"):
+    while words and hasattr(node, "get_command"):
+        if isinstance(node, Import) and words[0] not in node.commands:
+            words.insert(0, FILE)
+        if words[0].startswith("-"):
+            break
         found = node.get_command(context, words[0])
         assert found is not None, f"{command}: no command {words[0]!r}"
         node, words = found, words[1:]

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from bot.cli import base
 from storage import audit, people, privacy
 from tests.bot.conftest import Cli
 from tests.support.world import START, World
@@ -22,7 +21,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
     at = [START]
     for module in ("privacy", "retention"):
         monkeypatch.setattr(f"bot.cli.{module}.now", lambda: at[0])
-    monkeypatch.setattr(base, "now", lambda: at[0])
+    monkeypatch.setattr("bot.clock.now", lambda: at[0])
     return at
 
 

@@ -1,6 +1,5 @@
 """summaries and roll-out: revision 0004, after 0003."""
 
-# ruff: noqa: E501 - Alembic writes a constraint on one line
 from __future__ import annotations
 
 import sqlalchemy as sa
