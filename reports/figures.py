@@ -67,6 +67,7 @@ def figures(conn: Connection, unit: UnitRow, year: int, now: datetime, *, means:
         waiting=measures.count("waiting", raw),
         returned=measures.count("returned", raw),
         approved=measures.count("approved", raw),
+        recognised=measures.count("recognised", raw),
         not_met=measures.count("not_met", raw),
         withdrawn=raw.statuses.get("withdrawn", 0),
         by_group=_groups(sums, group_labels(conn, unit)),
@@ -231,8 +232,9 @@ def chart(conn: Connection, unit: UnitRow, given: dict[str, Any], now: datetime)
 
 
 def anybody(conn: Connection, unit: UnitRow, year: int) -> bool:
-    """Whether there is anything to draw: somebody here or below who has not withdrawn. Cheaper than the figures."""
-    return _total(counters.sums(conn, unit.id, unit.path, year), REGISTERED) > 0
+    """Whether there is anything to draw: somebody here or below who has not withdrawn, or an imported title. Cheaper
+    than the figures."""
+    return _total(counters.sums(conn, unit.id, unit.path, year), REGISTERED | {"recognised"}) > 0
 
 
 def years_beside(conn: Connection, unit: UnitRow, year: int) -> tuple[int, ...]:

@@ -168,6 +168,8 @@ MEASURES: tuple[Measure, ...] = (
     Measure("waiting", "count", _in("submitted"), lower_is_better=True),
     Measure("returned", "count", _in("returned"), lower_is_better=True),
     Measure("approved", "count", _in("approved")),
+    # Of lists imported from the earlier software: a year of which nothing else is known, so no rate counts it.
+    Measure("recognised", "count", _in("recognised")),
     Measure("not_met", "count", _in("not_met"), lower_is_better=True),
     Measure("pass_rate", "share", _pass_rate),
     Measure("median_days", "days", _median_days, lower_is_better=True),

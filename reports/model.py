@@ -70,6 +70,7 @@ class UnitFigures:
     waiting: int = 0
     returned: int = 0
     approved: int = 0
+    recognised: int = 0
     not_met: int = 0
     withdrawn: int = 0
     by_group: tuple[GroupRow, ...] = ()
@@ -103,8 +104,9 @@ class UnitFigures:
 
     @property
     def empty(self) -> bool:
-        """Nobody has registered, here or below."""
-        return not (self.registered or self.submitted or any(row.registered or row.submitted for row in self.rows))
+        """Nobody has registered, here or below, and no list of titles was imported."""
+        here = self.registered or self.submitted or self.recognised
+        return not (here or any(row.registered or row.submitted for row in self.rows))
 
 
 # What a measure's value is: people or units, a share 0 to 1, days, points 0 to 10.

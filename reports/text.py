@@ -48,6 +48,8 @@ def _counts(figures: UnitFigures) -> list[str]:
         lines.insert(0, _("report.bound", n=number(figures.bound)))
     if figures.pass_rate is not None:
         lines.append(_("report.pass_rate", share=percent(figures.pass_rate)))
+    if figures.recognised:
+        lines.append(_("report.recognised", n=number(figures.recognised)))
     if figures.withdrawn:
         lines.append(_("report.withdrawn", n=number(figures.withdrawn)))
     return lines

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Engine
 
 import criteria
 from locales import Voice, speaking
-from reports.figures import figures, years_beside
+from reports.figures import anybody, figures, years_beside
 from reports.model import GroupRow, UnitFigures
 from reports.text import as_json, text
 from storage import assessments, counters, erasure, people, tallies, units
@@ -238,6 +238,17 @@ def test_years_beside_are_those_with_anybody(conn: Connection) -> None:
     assert years_beside(conn, unit(conn, "22"), 2026) == (2025,)
     assert years_beside(conn, unit(conn, "22"), 2025) == ()
     assert years_beside(conn, unit(conn, "01"), 2026) == ()
+
+
+def test_titles_of_an_imported_list_are_told_and_no_rate_counts_them(conn: Connection) -> None:
+    counters.shift(
+        conn, assessment_id=-1, unit_id=unit(conn, "0668501").id, year=2024, subject_group="nong_dan", before=None,
+        after="recognised", why="import", now=NOW,
+    )  # fmt: skip
+    found = figures(conn, unit(conn, "22"), 2024, NOW)
+    assert (found.recognised, found.registered, found.approved, found.pass_rate) == (1, 0, 0, None)
+    assert "Danh sách chuyển từ phần mềm trước: 1 người được công nhận" in text(found)
+    assert anybody(conn, unit(conn, "22"), 2024) and not anybody(conn, unit(conn, "01"), 2024)
 
 
 def test_labels_are_in_the_readers_language(conn: Connection) -> None:
