@@ -24,23 +24,18 @@ class Maybe:
 
 
 def facts(conn: Connection, person: PersonRow) -> list[dict[str, Any]]:
-    """What is kept of a citizen's earlier titles, for the copy of their data; of imported lists only where there is no
-    doubt that it is they (``confirmed`` false: no officer has said so yet)."""
-    found = [_fact(each, confirmed=True) for each in titles.of_person(conn, person.id)]
-    for match in imports.matches(conn, person):
-        if match.sure:
-            found.extend(_fact(each, confirmed=False) for each in match.titles)
-    return found
+    """What is kept of a citizen's earlier titles, for the copy of their data. Of imported lists only what an officer
+    has confirmed: whoever types a neighbour's name, phone or number must not read what stands there of them."""
+    return [_fact(each) for each in titles.of_person(conn, person.id)]
 
 
-def _fact(title: TitleRow, *, confirmed: bool) -> dict[str, Any]:
+def _fact(title: TitleRow) -> dict[str, Any]:
     decided = title.decision_date
     return {
         "year": title.year,
         "decision": title.decision_number,
         "decision_date": decided.isoformat() if decided else None,
         "source": title.source,
-        "confirmed": confirmed,
     }
 
 
@@ -48,7 +43,7 @@ def lines(conn: Connection, person: PersonRow) -> list[str]:
     """The same as sentences."""
     return [
         _(
-            "past.held" if each["confirmed"] else "past.listed",
+            "past.held",
             year=each["year"],
             decision=_("past.decision", number=each["decision"]) if each["decision"] else "",
         ).strip()

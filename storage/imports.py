@@ -482,9 +482,9 @@ _STATES = Prepared(
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Somebody in an imported list who may be a person who joined. ``sure``: the same id number, or name, commune, year
-    of birth and phone are all the same; else name, commune and year of birth or phone. Nobody but an officer says that
-    it is so."""
+    """Somebody in an imported list who may be a person who joined. ``sure``: name and id number are the same, or name,
+    commune, year of birth and phone; else name, commune and year of birth or phone. Nobody but an officer says that it
+    is so."""
 
     imported: Imported
     titles: tuple[TitleRow, ...]
@@ -498,7 +498,9 @@ def matches(conn: Connection, person: PersonRow) -> list[Match]:
     if numbered is not None:
         known = by_id(conn, numbered)
         assert known is not None
-        found[known.id] = Match(known, tuple(titles_of(conn, known)), sure=True)
+        # A slip in one's own number may meet another's.
+        alike = spelling(known.name) == spelling(person.name)
+        found[known.id] = Match(known, tuple(titles_of(conn, known)), sure=alike)
     # The list names the commune, the chat perhaps a unit of the association in it; or the other way round.
     low = "".join(f"{code}/" for code in _PATH.value(conn, unit=person.unit_id).split("/")[:3])
     for row in _NAMESAKES_BELOW.all(conn, spelled=spelling(person.name), low=low, high=f"{low[:-1]}0"):
@@ -559,11 +561,11 @@ def forget(conn: Connection, imported_id: int, actor: str, now: datetime) -> boo
 
 
 def forget_person(conn: Connection, person: PersonRow, actor: str, now: datetime) -> None:
-    """A person is being erased: their titles go, and who of the imported lists they are beyond doubt."""
-    sure = [each.imported.id for each in matches(conn, person) if each.sure]
+    """A person is being erased: their titles go, and who of the imported lists an officer has confirmed them to be.
+    Others stay: what one says of oneself must not erase somebody else (``hoctap import forget`` does)."""
     titles.erase_of(conn, person.id, now)
-    for imported_id in (*(row.id for row in _OF_PERSON.all(conn, person=person.id)), *sure):
-        forget(conn, imported_id, actor, now)
+    for row in _OF_PERSON.all(conn, person=person.id):
+        forget(conn, row.id, actor, now)
 
 
 def unclaimed_before(conn: Connection, before: datetime, low: int, high: int) -> Iterator[tuple[int, int]]:

@@ -51,20 +51,18 @@ def test_the_officer_confirms_who_it_is(world: World) -> None:
     world.recounted()
 
 
-def test_who_is_beyond_doubt_sees_and_erases_it(world: World) -> None:
+def test_who_knows_a_neighbours_facts_neither_sees_nor_erases_what_the_list_says(world: World) -> None:
     listed(world, 2024, phone="0912345678")
-    listed(world, 2022, name="Lê Văn Khác")
     citizen = world.citizen().joins(phone="0912345678")
-    citizen.types("/dulieu").sees("được công nhận năm 2024, chờ cán bộ đối chiếu")
+    citizen.types("/dulieu").sees_not("2024")
     citizen.presses("export")
     if citizen.capabilities.documents:
         page, copy = citizen.screen.documents
-        (held,) = json.loads(copy.content)["titles"]
-        assert (held["year"], held["decision"], held["confirmed"]) == (2024, "12/QĐ-HKH", False)
-        assert "Danh hiệu các năm trước" in page.content
+        assert json.loads(copy.content)["titles"] == []
+        assert "Danh hiệu các năm trước" not in page.content
     citizen.presses("back").presses("ask_erase").presses("erase").presses("erase_all")
     with world.read() as conn:
-        assert [row.year for row in conn.execute(sa.select(titles.titles))] == [2022]
+        assert [row.year for row in conn.execute(sa.select(titles.titles))] == [2024]
     world.recounted()
 
 

@@ -171,7 +171,7 @@ class BotApi:
         for site in list(self._runner.sites):
             await site.stop()
 
-    async def drained(self, within: float = 10.0) -> None:
+    async def drained(self, within: float = 60.0) -> None:
         """Wait until the calls of bots that have been killed are taken: they were on the wire at the time.
 
         Raises ``TimeoutError``.
