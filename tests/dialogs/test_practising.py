@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
@@ -131,6 +132,7 @@ def test_english_too(world: World) -> None:
     officer.presses("open:good").presses("approve").sees("That is right")
 
 
+EXAMPLES = int(os.environ.get("HOCTAP_EXAMPLES", "20"))
 act = st.one_of(
     st.tuples(st.just("press"), st.integers(0, 6)),
     st.tuples(st.just("press"), st.integers(0, 2)),
@@ -140,7 +142,8 @@ act = st.one_of(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.parametrize("ground", ["full", "plain"], indirect=True)  # no database has a part in it
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(life=st.lists(st.tuples(st.integers(0, 2), act), min_size=3, max_size=30))
 def test_random_presses_change_no_domain_table(worlds: Worlds, life: list[tuple[int, tuple[str, object]]]) -> None:
     with worlds() as world:
