@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -192,11 +192,22 @@ async def _make(means: Means, missing: Sequence[Wanted], now: datetime) -> int:
 async def _made(
     means: Means, wanted: Wanted, few: asyncio.Semaphore, now: datetime
 ) -> tuple[_Reckoned, tuple[str, int] | None] | None:
-    """A page's figures, and its chart's key and size."""
+    """A page's figures, and its chart's key and size; ``None``: not now, and the others are made all the same."""
     run_id, unit_id, language = wanted
     async with few:  # what waits for the writer together is one batch to it, and others' turns wait for that
-        reckoned = await means.run(partial(_reckon, run_id=run_id, unit_id=unit_id, language=language, now=now))
+        try:
+            reckoned = await means.run(partial(_reckon, run_id=run_id, unit_id=unit_id, language=language, now=now))
+        except TransientFailure:
+            raise
+        except Exception as error:  # noqa: BLE001 - one unit's figures must not hold up the country's
+            log.error("the figures of unit %d cannot be reckoned; tried again: %s", unit_id, events.traced(error))
+            return None
     return None if reckoned is None else (reckoned, await _drawn(means, reckoned))
+
+
+def year_of(due_at: datetime) -> int:
+    """The year that a summary tells of: on 1 January still the one that has just ended."""
+    return seasons.today(due_at - timedelta(days=1)).year
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +228,7 @@ def _reckon(conn: Connection, run_id: int, unit_id: int, language: str, now: dat
     if unit is None or run is None:
         return None
     with speaking(Voice()):
-        found = runs.publish(conn, unit, seasons.today(now).year, now, f"schedule:{run.schedule}")
+        found = runs.publish(conn, unit, year_of(run.due_at), now, f"schedule:{run.schedule}")
     earlier = schedules.report_before(conn, run.schedule, unit_id, run_id)
     with speaking(Voice(language, "anh_chi")):
         told = runs.kept(conn, found.run) or found

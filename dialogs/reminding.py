@@ -10,7 +10,7 @@ from dialogs import notices, places, questions, standing
 from dialogs.model import Choice, Screen
 from dialogs.states import Next, Turn
 from locales import _, day, number
-from storage import assessments, outbox, people, reminders, seasons
+from storage import announcements, assessments, outbox, people, reminders, seasons
 from storage.base import Connection
 from storage.reminders import Due
 
@@ -77,6 +77,7 @@ def stop(turn: Turn, state: object) -> Next:
         return Next(state, _("turn.join_first"))
     reminders.stop(turn.conn, turn.person.id, turn.now)
     outbox.cancel(turn.conn, reminders.topic(turn.person.id))
+    outbox.cancel_to(turn.conn, turn.person.id, announcements.TOPIC)
     return Next(state, _("reminder.stopped"))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
@@ -78,14 +79,19 @@ class AnnouncementRow:
 
 # ------------------------------------------------------------------------------------------ may I
 
-# Whatever a messenger would make something to press of: an address with its scheme or "www.", a name with a dot in it
-# and small letters behind that. "tới học.Nhớ mang sổ" is none, for a sentence begins with a capital or an accent.
+TOPIC = "announcement:"  # that the outbox topics of announcements begin with
+
+# Whatever a messenger would make something to press of: an address with a scheme or "www.", a mention, numbers of a
+# machine, a name with a dot in it and small letters behind that, or an ending that is known for what it is. "tới
+# học.Nhớ mang sổ" is none, for a sentence begins with a capital or an accent.
 _LINK = re.compile(
-    r"(?i:https?://|www\.)\S+"
-    r"|\b(?:[\w-]+\.)+[a-z]{2,24}\b(?:/\S*)?"
-    r"|\b(?:[\w-]+\.)+(?:VN|COM|NET|ORG|INFO|ME|LY|GL|IO|Vn|Com|Net|Org)\b(?:/\S*)?"
+    r"(?i:\b[a-z][a-z0-9+.-]*://|www\.)\S+"
+    r"|(?<![\w.])@\w{4,}"
+    r"|\b\d{1,3}(?:\.\d{1,3}){3}\b(?:[:/]\S*)?"
+    r"|\b(?:[\w-]+\.)+[a-z]{2,24}\b(?:[:/]\S*)?"
+    r"|\b(?:[\w-]+\.)+(?i:vn|com|net|org|info|me|ly|gl|io|xyz|top|site|online|shop|club|click|app|cc|tk|ru|cn|icu|vip)"
+    r"\b(?:[:/]\S*)?"
 )
-_HOST = re.compile(r"^(?:https?://)?(?:www\.)?([^/:?#]+)", re.IGNORECASE)
 
 
 def checked(text: str, own_site: str) -> str:
@@ -111,8 +117,12 @@ def foreign_link(text: str, own_site: str) -> str | None:
 
 
 def _host(address: str) -> str:
-    found = _HOST.match(address)
-    return found.group(1).lower().rstrip(".,;") if found else ""
+    """The machine that an address leads to, whatever stands before an ``@`` or behind a colon; ``""``: none."""
+    try:
+        host = urlsplit(address if "://" in address else f"//{address}").hostname or ""
+    except ValueError:  # brackets that are no address
+        return ""
+    return host.rstrip(".,;").removeprefix("www.")
 
 
 _TODAY = Prepared(
@@ -259,7 +269,7 @@ def go_on(conn: Connection, row: AnnouncementRow, upto: int, written: int, *, en
 
 def topic(announcement_id: int) -> str:
     """The outbox topic of an announcement's messages."""
-    return f"announcement:{announcement_id}"
+    return f"{TOPIC}{announcement_id}"
 
 
 # ------------------------------------------------------------------------------------------ what came of it

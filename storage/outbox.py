@@ -143,6 +143,22 @@ def cancel(conn: Connection, topic: str) -> int:
     return _CANCEL.run(conn, of=topic)
 
 
+_CANCEL_TO = Prepared(
+    sa.update(outbox)
+    .where(
+        outbox.c.person_id == sa.bindparam("person"),
+        outbox.c.topic.like(sa.bindparam("like")),
+        outbox.c.outcome == "waiting",
+    )
+    .values(outcome="cancelled")
+)
+
+
+def cancel_to(conn: Connection, person_id: int, topics: str) -> int:
+    """Cancel what waits for a person under topics that begin so; how many rows."""
+    return _CANCEL_TO.run(conn, person=person_id, like=f"{topics}%")
+
+
 _SAID = Prepared(
     sa.select(outbox.c.id)
     .where(outbox.c.topic == sa.bindparam("of"), outbox.c.made_at > sa.bindparam("since"))

@@ -14,9 +14,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from bot.schedules import BATCH, Means, step
+from bot.schedules import BATCH, Means, step, year_of
 from dialogs.model import Screen, decode_screen
 from locales import Voice
+from reports import runs
 from reports.model import UnitFigures
 from reports.schedules import Schedule
 from storage import conversations, counters, officers, outbox, people, reach, schedules, units
@@ -445,6 +446,40 @@ def test_a_chart_that_cannot_be_drawn_leaves_the_words(desk: Desk) -> None:
     (screen,) = desk.told(chat)
     assert screen.pictures == ()
     assert "Đã đăng ký: 3" in screen.text
+
+
+def test_a_unit_whose_figures_cannot_be_reckoned_holds_up_nobody_else(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _number, broken = desk.officer(("22", "supervisor"))
+    _other, whole = desk.officer(("31", "supervisor"))
+    publish = runs.publish
+
+    def breaks(conn: Connection, unit: units.UnitRow, *rest: Any, **named: Any) -> UnitFigures:
+        if unit.code == "22":
+            raise ZeroDivisionError
+        return publish(conn, unit, *rest, **named)
+
+    monkeypatch.setattr(runs, "publish", breaks)
+    desk.steps(SUNDAY)
+    desk.steps(MONDAY)
+    assert len(desk.told(whole)) == 1
+    assert desk.told(broken) == []
+    monkeypatch.undo()
+    desk.steps(MONDAY + timedelta(minutes=1))
+    assert len(desk.told(broken)) == 1
+
+
+@pytest.mark.parametrize(
+    ("due_at", "year"),
+    [
+        (datetime(2026, 12, 31, 0, tzinfo=UTC), 2026),
+        (datetime(2027, 1, 1, 0, tzinfo=UTC), 2026),  # 7:00 of New Year's Day: the season has just ended
+        (datetime(2027, 1, 2, 0, tzinfo=UTC), 2027),
+    ],
+)
+def test_on_new_years_day_a_summary_tells_of_the_year_that_ended(due_at: datetime, year: int) -> None:
+    assert year_of(due_at) == year
 
 
 def test_a_contact_that_is_forgotten_takes_its_number_along(desk: Desk) -> None:

@@ -191,6 +191,11 @@ def test_a_citizen_announces_nothing(world: World) -> None:
         (f"{TEXT} lophoc.zip", "", "announcement_link"),
         (f"{TEXT} LOPHOC.COM/x", "", "announcement_link"),
         (f"{TEXT} WWW.LOPHOC.VN", "", "announcement_link"),
+        (f"{TEXT} lophoc.Xyz", "", "announcement_link"),
+        (f"{TEXT} nhắn @lophoc_bot", "", "announcement_link"),
+        (f"{TEXT} tg://resolve?domain=lophoc", "https://hoctap.example.vn", "announcement_link"),
+        (f"{TEXT} 203.0.113.9/dk", "", "announcement_link"),
+        (f"{TEXT} https://hoctap.example.vn:443@lua.com/x", "https://hoctap.example.vn", "announcement_link"),
         (f"{TEXT} https://hoctap.example.vn/u/DV06685K", "https://hoctap.example.vn", ""),
         (f"{TEXT} hoctap.example.vn/u/DV06685K", "https://hoctap.example.vn", ""),
         (f"{TEXT} https://hoctap.example.vn.lua.com/x", "https://hoctap.example.vn", "announcement_link"),
@@ -206,6 +211,15 @@ def test_what_may_be_written(text: str, site: str, refused: str) -> None:
     with pytest.raises(Refused) as caught:
         announcements.checked(text, site)
     assert caught.value.code == refused
+
+
+def test_what_waits_to_be_sent_is_stopped_as_well(world: World) -> None:
+    stops, other = (world.citizen().joins(name=name) for name in ("Lê Thị Na", "Phạm Văn Ba"))
+    announces(world.officer())
+    goes_on(world)  # written for both, and on its way to neither
+    stops.does(Pressed("go:stop"), screen=None)
+    assert [notice.text for notice in stops.hears() if notice.text == TEXT] == []
+    other.heard(TEXT)
 
 
 def test_messages_go_at_the_lowest_priority(world: World) -> None:
