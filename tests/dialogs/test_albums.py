@@ -14,7 +14,7 @@ from tests.dialogs.conftest import Worlds
 from tests.dialogs.test_arriving import answers_with_files, hands_in, pieces_of, row_of, started
 from tests.support.world import Chat, World
 
-EXAMPLES = int(os.environ.get("HOCTAP_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("HOCTAP_EXAMPLES", "25"))
 
 
 def names_of(world: World) -> dict[str, list[str]]:

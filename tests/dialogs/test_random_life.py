@@ -22,7 +22,7 @@ from tests.dialogs.conftest import Worlds
 from tests.dialogs.test_arriving import answers_with_files, hands_in
 from tests.support.world import HONG_GAI, Chat, World
 
-EXAMPLES = int(os.environ.get("HOCTAP_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("HOCTAP_EXAMPLES", "25"))
 ODD = [
     "", " ", "\x00",
     "\u202egnas", "\u200f\u200e", "🙂" * 50, "ă" * 5000, "<b>Lê & Trần</b>", "'; drop table people; --",
