@@ -261,24 +261,7 @@ def holders(
     return [Holder(officer_id, tuple(held)) for officer_id, held in found.items()]
 
 
-_REACH = Prepared(
-    sa.select(
-        officer_contacts.c.officer_id,
-        contacts.c.id,
-        contacts.c.account,
-        contacts.c.address,
-        conversations.c.language,
-    )
-    .select_from(
-        officer_contacts.join(contacts, contacts.c.id == officer_contacts.c.contact_id).join(
-            conversations, conversations.c.contact_id == contacts.c.id
-        )
-    )
-    .where(officer_contacts.c.officer_id == sa.bindparam("officer"), contacts.c.reachable)
-    .order_by(conversations.c.used_at.desc(), contacts.c.id)
-    .limit(1)
-)
-_EVERY_REACH = Prepared(
+_reachable = (
     sa.select(
         officer_contacts.c.officer_id,
         contacts.c.id,
@@ -292,8 +275,13 @@ _EVERY_REACH = Prepared(
         )
     )
     .where(contacts.c.reachable)
-    .order_by(conversations.c.used_at, contacts.c.id.desc())
 )
+_REACH = Prepared(
+    _reachable.where(officer_contacts.c.officer_id == sa.bindparam("officer"))
+    .order_by(conversations.c.used_at.desc(), contacts.c.id)
+    .limit(1)
+)
+_EVERY_REACH = Prepared(_reachable.order_by(conversations.c.used_at, contacts.c.id.desc()))
 
 
 def reach_of(conn: Connection, officer_id: int) -> Reach | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,8 +22,6 @@ from reports.text import as_json, text
 from storage import assessments, counters, erasure, people, tallies, units
 from storage.assessments import assessments as rows_of
 from storage.base import Connection, Refused
-from storage.engine import open_engine, writing
-from storage.tables import metadata
 from storage.units import UnitRow
 from tests.reports.samples import children, commune
 
@@ -34,28 +31,6 @@ GROUPS = ("nong_dan", "cong_nhan", "tri_thuc")
 EVENTS = ("approve", "not_met", "return", "undo")
 CRITERIA = criteria.builtin()
 LEVELS = ("tot", "dat")
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """A database with every official unit and two of the association."""
-    made = open_engine(f"sqlite:///{tmp_path_factory.mktemp('figures') / 'figures.sqlite'}")
-    with writing(made) as conn:
-        metadata.create_all(conn)
-        units.seed(conn, NOW)
-        for name in ("Chi hội khu 1", "Chi hội khu 2"):
-            units.add_association_unit(conn, "06685", name, "chi_hoi", "test", NOW)
-    yield made
-    made.dispose()
-
-
-@pytest.fixture
-def conn(engine: Engine) -> Iterator[Connection]:
-    """A transaction that is taken back."""
-    with engine.connect() as conn:
-        begun = conn.begin()
-        yield conn
-        begun.rollback()
 
 
 def unit(conn: Connection, code: str) -> UnitRow:

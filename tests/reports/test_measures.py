@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -23,35 +22,11 @@ from reports.text import as_json, ranking_text, since_text, text
 from storage import counters, report_runs, rollout, seasons, tallies, targets, units
 from storage.assessments import answers, assessments
 from storage.base import Connection, Refused
-from storage.engine import open_engine, writing
 from storage.evidence import evidence
 from storage.people import people
 from storage.recount import check
-from storage.tables import metadata
 from storage.units import UnitRow
 from tests.reports.test_figures import CRITERIA, GROUPS, NOW, PLACES, STEPS, Life, unit
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """A database with every official unit and two of the association."""
-    made = open_engine(f"sqlite:///{tmp_path_factory.mktemp('measures') / 'measures.sqlite'}")
-    with writing(made) as conn:
-        metadata.create_all(conn)
-        units.seed(conn, NOW)
-        for name in ("Chi hội khu 1", "Chi hội khu 2"):
-            units.add_association_unit(conn, "06685", name, "chi_hoi", "test", NOW)
-    yield made
-    made.dispose()
-
-
-@pytest.fixture
-def conn(engine: Engine) -> Iterator[Connection]:
-    """A transaction that is taken back."""
-    with engine.connect() as conn:
-        begun = conn.begin()
-        yield conn
-        begun.rollback()
 
 
 @pytest.fixture
