@@ -24,7 +24,19 @@ from criteria import CriteriaSet, Given
 from dialogs.home import Home
 from dialogs.states import encode_state
 from locales import _
-from storage import assessments, codes, conversations, evidence, officers, people, population, seasons, tallies, units
+from storage import (
+    assessments,
+    codes,
+    conversations,
+    evidence,
+    officers,
+    people,
+    population,
+    seasons,
+    stale,
+    tallies,
+    units,
+)
 from storage.base import Connection
 from storage.blobs import BlobFolder
 from storage.engine import writing
@@ -378,7 +390,7 @@ def _add_pictures(conn: Connection, blobs: BlobFolder, data: Mapping[str, Any], 
             kind = next((kind for kind in evidence.PICTURE_KINDS if kind in kinds), None)
             if kind is not None:
                 demo.give(conn, contact, papers[indicator], now)
-                tallies.touch(conn, row.unit_id, seasons.today(row.submitted_at).year)
+                stale.touch(conn, row.unit_id, seasons.today(row.submitted_at).year)
                 evidence.add(
                     conn, row.id, indicator, kind, contact_id=contact, key=papers[indicator].key, now=row.submitted_at
                 )

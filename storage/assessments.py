@@ -19,6 +19,7 @@ from storage import people as people_verbs
 from storage.base import BigId, Connection, Prepared, Refused, UtcTime, table_of
 from storage.numbering import Next
 from storage.people import PersonRow, people
+from storage.stale import changed
 from storage.units import Unit
 
 STATUSES = ("registered", "draft", "submitted", "returned", "approved", "not_met", "withdrawn")
@@ -527,6 +528,7 @@ def answer(conn: Connection, assessment_id: int, indicator: str, level: str, act
         return
     else:
         _CHANGE_ANSWER.run(conn, assessment=assessment_id, of=indicator, given=level, now=now)
+    changed(conn, row.unit_id, row.year, row.status)
     remember(conn, assessment_id, indicator, level, there.level if there else None, "level", actor, now)
 
 
@@ -576,6 +578,7 @@ def add_evidence(
         now=now,
     )
     if added:
+        changed(conn, row.unit_id, row.year, row.status)
         remember(conn, assessment_id, indicator, None, None, "evidence", actor, now)
     return added
 
@@ -588,6 +591,7 @@ def remove_evidence(
     if not editable(row, answer_of(conn, assessment_id, indicator)):
         raise Refused("assessment_closed", status=row.status)
     if evidence.remove(conn, assessment_id, piece_id, now):
+        changed(conn, row.unit_id, row.year, row.status)
         remember(conn, assessment_id, indicator, None, None, "evidence", actor, now)
 
 
@@ -614,6 +618,8 @@ _LOST = Prepared(
 def lose_evidence(conn: Connection, row: evidence.ArrivalRow, now: datetime) -> None:
     """A picture on its way cannot be had: its piece goes. The caller holds the assessment's lock."""
     if evidence.remove(conn, row.assessment_id, row.evidence_id, now):
+        dossier = locked(conn, row.assessment_id)
+        changed(conn, dossier.unit_id, dossier.year, dossier.status)
         remember(conn, row.assessment_id, row.indicator, None, None, "lost", f"channel:{row.account}"[:32], now)
 
 

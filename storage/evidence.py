@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from storage import deletions, sent_files
+from storage import deletions, sent_files, stale
 from storage.base import BigId, Connection, Prepared, Refused, UtcTime, table_of
 from storage.people import contact_person
 
@@ -648,16 +648,25 @@ def use_upload(conn: Connection, contact_id: int, key: str) -> None:
     _USE_UPLOAD.run(conn, contact=contact_id, blob=key)
 
 
-_DROP_ARRIVING = Prepared(
-    sa.delete(evidence).where(
-        evidence.c.id.in_(sa.select(arrivals.c.evidence_id).where(arrivals.c.contact_id == sa.bindparam("contact")))
+# assessments import this module, so their table is named here by what is read of it only
+_DOSSIERS = sa.table("assessments", *map(sa.column, ("id", "year", "person_id", "unit_id", "status")))
+_DOSSIER = Prepared(
+    sa.select(_DOSSIERS.c.unit_id, _DOSSIERS.c.year, _DOSSIERS.c.status).where(
+        _DOSSIERS.c.id == sa.bindparam("assessment")
     )
+)
+_DROP_ARRIVING = Prepared(
+    sa.delete(evidence)
+    .where(evidence.c.id.in_(sa.select(arrivals.c.evidence_id).where(arrivals.c.contact_id == sa.bindparam("contact"))))
+    .returning(evidence.c.assessment_id)
 )
 
 
 def forget_arrivals(conn: Connection, contact_id: int) -> None:
     """The contact is going: what it sent and is still on its way does not come any more."""
-    _DROP_ARRIVING.run(conn, contact=contact_id)
+    for assessment_id in sorted({row.assessment_id for row in _DROP_ARRIVING.all(conn, contact=contact_id)}):
+        dossier = _DOSSIER.first(conn, assessment=assessment_id)
+        stale.changed(conn, dossier.unit_id, dossier.year, dossier.status)
 
 
 _WHO_SEES = Prepared(sa.select(evidence.c.assessment_id).where(evidence.c.key == sa.bindparam("blob")).distinct())
@@ -791,8 +800,6 @@ class Seen:
     same: bool
 
 
-# assessments import this module, so their table is named here by what is read of it only
-_DOSSIERS = sa.table("assessments", sa.column("id"), sa.column("year"), sa.column("person_id"))
 MOST_ALIKE = 200
 
 

@@ -26,6 +26,7 @@ from storage.evidence import evidence
 from storage.people import consents, contact_person, contacts, people
 from storage.reviews import returned_questions, reviews
 from storage.rollout import rollout
+from storage.stale import stale
 from storage.units import Unit
 
 units = table_of(Unit)
@@ -124,15 +125,13 @@ def _tally(conn: Connection) -> None:
     own: Counter[tuple[int, int, str]] = Counter()
     whole: Counter[tuple[int, int, str]] = Counter()
     for unit_id, year, path in conn.execute(
-        sa.select(tallies.stale.c.unit_id, tallies.stale.c.year, units.c.path).join_from(
-            tallies.stale, units, units.c.id == tallies.stale.c.unit_id
-        )
+        sa.select(stale.c.unit_id, stale.c.year, units.c.path).join_from(stale, units, units.c.id == stale.c.unit_id)
     ).all():
         for what, n in tallies.counted(conn, unit_id, year).items():
             own[unit_id, year, what] = n
             for above in ancestry(path):
                 whole[ids[above], year, what] += n
-    conn.execute(sa.delete(tallies.stale))
+    conn.execute(sa.delete(stale))
     rows = [
         {"unit_id": unit_id, "year": year, "what": what, "own": own[unit_id, year, what], "whole": n}
         for (unit_id, year, what), n in sorted(whole.items())

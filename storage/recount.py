@@ -12,6 +12,7 @@ from storage.base import Connection
 from storage.counters import ancestry, counters, ledger, rollup, rollup_mark, tail, units
 from storage.people import people
 from storage.rollout import rollout
+from storage.stale import HANDED_IN, stale
 from storage.titles import RECOGNISED, titles
 
 
@@ -125,7 +126,7 @@ def _weeks(conn: Connection) -> tuple[Counts, Counts]:
     upto = conn.execute(sa.select(tallies.mark.c.ledger_id)).scalar() or 0
     lines = sa.select(units.c.path, ledger.c.year, ledger.c.at, ledger.c.before, ledger.c.after)
     for row in conn.execute(lines.join_from(ledger, units, units.c.id == ledger.c.unit_id).where(ledger.c.id <= upto)):
-        for name, of in (("submitted", tallies.HANDED_IN), ("approved", ("approved",))):
+        for name, of in (("submitted", HANDED_IN), ("approved", ("approved",))):
             by = (row.after in of) - (row.before in of)
             for above in ancestry(row.path) if by else ():
                 key = (above, row.year, "", f"{tallies.monday_of(row.at)} {name}")
@@ -138,14 +139,14 @@ def _tallies(conn: Connection) -> tuple[Counts, Counts]:
     kept: Counts = {}
     counted: Counts = {}
     upto = conn.execute(sa.select(tallies.mark.c.ledger_id)).scalar()
-    stale = {tuple(row) for row in conn.execute(sa.select(tallies.stale.c.unit_id, tallies.stale.c.year))}
+    named = {tuple(row) for row in conn.execute(sa.select(stale.c.unit_id, stale.c.year))}
     to_come = sa.select(ledger.c.unit_id, ledger.c.year).where(ledger.c.id > (upto or 0)).distinct()
-    stale |= {tuple(row) for row in conn.execute(to_come)}
+    named |= {tuple(row) for row in conn.execute(to_come)}
     of_dossiers = sa.select(assessments.c.unit_id, assessments.c.year, units.c.path).distinct()
     fresh = {
         (row.unit_id, row.year): row.path
         for row in conn.execute(of_dossiers.join_from(assessments, units, units.c.id == assessments.c.unit_id))
-        if (row.unit_id, row.year) not in stale
+        if (row.unit_id, row.year) not in named
     }
     query = sa.select(units.c.path, tallies.tallies)
     for row in conn.execute(query.join_from(tallies.tallies, units, units.c.id == tallies.tallies.c.unit_id)):
@@ -155,7 +156,7 @@ def _tallies(conn: Connection) -> tuple[Counts, Counts]:
             for above in ancestry(row.path):
                 key = (above, row.year, "whole", row.what)
                 counted[key] = counted.get(key, 0) + row.own
-            if (row.unit_id, row.year) not in stale:
+            if (row.unit_id, row.year) not in named:
                 kept[row.path, row.year, "own", row.what] = row.own
     for (unit_id, year), path in fresh.items():
         for what, n in tallies.counted(conn, unit_id, year).items():

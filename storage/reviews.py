@@ -18,6 +18,7 @@ from storage.base import BigId, Connection, Prepared, Refused, UtcTime, table_of
 from storage.officers import OfficerRow
 from storage.officers import officers as officer_table
 from storage.outbox import outbox
+from storage.stale import changed
 from storage.units import Unit
 
 REASON_LIMIT = 500
@@ -352,6 +353,7 @@ def set_level(
         why=reason[:REASON_LIMIT] if own else None,
         officer=officer.id if own else None,
     )
+    changed(conn, row.unit_id, row.year, row.status)
     actor = f"officer:{officer.id}"
     assessments.remember(
         conn, assessment_id, indicator, level, there.officer_level or there.level, "officer_level", actor, now
@@ -368,6 +370,7 @@ def settle_confirmation(
     if row.status != "submitted":
         raise Refused("assessment_state", status=row.status, event="confirmation")
     evidence.settle_confirmation(conn, assessment_id, piece_id, confirmed, officer.id)
+    changed(conn, row.unit_id, row.year, row.status)
     audit.write(
         conn, f"officer:{officer.id}", "evidence.settle", f"assessment:{row.id}", now, row.unit_id, piece=piece_id
     )

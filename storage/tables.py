@@ -34,6 +34,7 @@ from storage import (
     seasons,
     sent_files,
     shown,
+    stale,
     suggestions,
     tallies,
     targets,
@@ -48,6 +49,6 @@ __all__ = ["AGGREGATES", "metadata"]
 AGGREGATES = (
     units, seasons, people, officers, assessments, evidence, deletions, albums, reviews, conversations, shown, outbox,
     sent_files, jobs, events, counters, audit, identity, unsaid, inbox, budgets,
-    privacy, removed, handed, numbering, attempts, schedules, nudges, imports, titles, rollout, tallies, targets,
+    privacy, removed, handed, numbering, attempts, schedules, nudges, imports, titles, rollout, stale, tallies, targets,
     report_runs, reminders, announcements, suggestions,
 )  # fmt: skip

@@ -10,8 +10,9 @@ unit and everything below it. ``tallies`` holds plain numbers, of a unit itself 
   the officer's level before the citizen's;
 - ``answers``, ``proved``: answers handed in, and how many of them have evidence beside them.
 
-Days are calendar days in Vietnam. The ledger says what has changed: :func:`fold` reads it on from its own mark, and
-:func:`refresh` counts anew the units that it named, oldest first. A recount proves both (:mod:`storage.recount`).
+Days are calendar days in Vietnam. The ledger says what has changed: :func:`fold` reads it on from its own mark; what
+changes without a line of it, the verbs say (:mod:`storage.stale`). :func:`refresh` counts those units anew, oldest
+first. A recount proves both (:mod:`storage.recount`).
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ from storage.counters import ancestry, ledger
 from storage.evidence import evidence
 from storage.removed import removed
 from storage.seasons import today
+from storage.stale import HANDED_IN, stale, touch
 from storage.units import Unit
 
-HANDED_IN = ("submitted", "returned", "approved", "not_met")
 MOST_DAYS = 60
 REFRESHED = 20  # units counted anew at most at a tick, so that a busy country costs a few per cent of the writer
 
@@ -64,16 +65,6 @@ class Tally(SQLModel, table=True):
     whole: int = 0
 
 
-class StaleTally(SQLModel, table=True):
-    """A unit's year that changed since its tallies were counted."""
-
-    __tablename__ = "tallies_stale"
-    __table_args__ = (sa.UniqueConstraint("unit_id", "year"),)
-    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
-    unit_id: int = Field(foreign_key="units.id")
-    year: int
-
-
 class TallyMark(SQLModel, table=True):
     """The last ledger line that the weeks hold (one row)."""
 
@@ -84,7 +75,6 @@ class TallyMark(SQLModel, table=True):
 
 weeks = table_of(Week)
 tallies = table_of(Tally)
-stale = table_of(StaleTally)
 mark = table_of(TallyMark)
 units = table_of(Unit)
 
@@ -143,12 +133,6 @@ _SET_MARK = Prepared(sa.update(mark).where(mark.c.id == 1).values(ledger_id=sa.b
 _FIRST_MARK = Prepared(sa.insert(mark).values(id=1, ledger_id=0))
 _UPTO = Prepared(sa.select(sa.func.max(ledger.c.id)))
 _UNIT_IDS = Prepared(sa.select(units.c.path, units.c.id))
-_STALE = Prepared(
-    pg_insert(stale).values(unit_id=sa.bindparam("unit"), year=sa.bindparam("of")).on_conflict_do_nothing()
-)
-_STALE_SQLITE = Prepared(
-    sqlite_insert(stale).values(unit_id=sa.bindparam("unit"), year=sa.bindparam("of")).on_conflict_do_nothing()
-)
 
 
 def _upsert(table: sa.Table, keys: tuple[str, ...], added: tuple[str, ...]) -> dict[str, Prepared]:
@@ -215,11 +199,6 @@ def _ids(conn: Connection, paths: set[str]) -> dict[str, int]:
 
 
 _ID_OF = Prepared(sa.select(units.c.id).where(units.c.path == sa.bindparam("the_path")))
-
-
-def touch(conn: Connection, unit_id: int, year: int) -> None:
-    """A unit's dossiers of a year changed: its tallies are to be counted anew."""
-    (_STALE_SQLITE if conn.dialect.name == "sqlite" else _STALE).run(conn, unit=unit_id, of=year)
 
 
 # ------------------------------------------------------------------------------------------ counting a unit anew

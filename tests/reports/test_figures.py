@@ -19,9 +19,11 @@ from locales import Voice, speaking
 from reports.figures import anybody, figures, years_beside
 from reports.model import GroupRow, UnitFigures
 from reports.text import as_json, text
-from storage import assessments, counters, erasure, people, tallies, units
+from storage import assessments, counters, erasure, evidence, officers, people, reviews, tallies, units
+from storage.assessments import answers as rows_of_answers
 from storage.assessments import assessments as rows_of
 from storage.base import Connection, Refused
+from storage.officers import OfficerRow, RoleRow
 from storage.units import UnitRow
 from tests.reports.samples import children, commune
 
@@ -30,13 +32,22 @@ PLACES = ("06685", "0668501", "0668502", "06676", "00070")  # in Hồng Gai, in 
 GROUPS = ("nong_dan", "cong_nhan", "tri_thuc")
 EVENTS = ("approve", "not_met", "return", "undo")
 CRITERIA = criteria.builtin()
-LEVELS = ("tot", "dat")
+LEVELS = ("tot", "dat", "khong")
 
 
 def unit(conn: Connection, code: str) -> UnitRow:
     found = units.by_code(conn, code)
     assert found is not None
     return found
+
+
+def officer(conn: Connection) -> OfficerRow:
+    """A reviewer of the whole country."""
+    made = conn.execute(
+        sa.insert(officers.officers).values(name="Trần Thị Hoa", made_at=NOW).returning(sa.column("id"))
+    )
+    centre = unit(conn, "VN")
+    return OfficerRow(made.scalar_one(), "Trần Thị Hoa", (RoleRow(centre.id, centre.name, "VN/", 0, "reviewer"),))
 
 
 class Life:
@@ -46,6 +57,7 @@ class Life:
         self.conn = conn
         self.people: list[int] = []
         self.phones = itertools.count()
+        self.officer = officer(conn)
         self.now = NOW
 
     def joins(self, place: str, group: str, year: int = 2026) -> int:
@@ -81,21 +93,45 @@ class Life:
         else:
             for row in assessments.every_of_person(conn, person.id):
                 with suppress(Refused):
-                    self.passes(row.id, what)
+                    self.passes(row.id, what, whom)
 
-    def passes(self, row: int, what: str) -> None:
+    def passes(self, row: int, what: str, drawn: int = 0) -> None:
+        """*drawn*: which level, which of several questions."""
         conn = self.conn
         if what == "start":
             assessments.start(conn, row, "test", CRITERIA.id, CRITERIA.version, self.now)
         elif what == "answer":
-            for indicator in CRITERIA.indicators[: 1 + row % 3]:
-                assessments.answer(conn, row, indicator.id, LEVELS[row % 2], "person:1", self.now)
+            for place, indicator in enumerate(CRITERIA.indicators[: 1 + row % 3]):
+                with suppress(Refused):  # of a returned form one question is open, another is not
+                    assessments.answer(conn, row, indicator.id, LEVELS[(drawn + place) % 3], "person:1", self.now)
+        elif what == "evidence":
+            kind = "officer_confirmation" if drawn % 2 else "text"
+            first = CRITERIA.indicators[0].id
+            assessments.add_evidence(
+                conn, row, first, kind, contact_id=1, actor="person:1", text=f"{kind} {drawn}", now=self.now
+            )
+        elif what == "without":
+            for piece in evidence.all_of(conn, row):
+                assessments.remove_evidence(conn, row, piece.indicator, piece.id, "person:1", self.now)
+        elif what == "set_level":
+            level = (*LEVELS, None)[drawn % 4]
+            reviews.set_level(conn, self.officer, row, CRITERIA.indicators[0].id, level, "Chưa rõ", self.now)
+        elif what == "confirm":
+            for piece in evidence.all_of(conn, row):
+                reviews.settle_confirmation(conn, self.officer, row, piece.id, drawn % 2 == 0, self.now)
         elif what == "submit":
             assessments.submit(conn, row, "test", self.now)
         elif what == "withdraw":
             assessments.withdraw(conn, row, "test", self.now)
         else:
             assessments.decide(conn, assessments.locked(conn, row), what, "test", self.now)
+            if what == "return":
+                opened = rows_of_answers.c.indicator == CRITERIA.indicators[drawn % 2].id
+                conn.execute(
+                    sa.update(rows_of_answers)
+                    .where(rows_of_answers.c.assessment_id == row, opened)
+                    .values(return_reason="Ảnh mờ")
+                )
 
 
 def recounted(conn: Connection, place: UnitRow, year: int) -> dict[str, Any]:
@@ -135,8 +171,10 @@ def kept(found: UnitFigures) -> dict[str, Any]:
     }
 
 
-STEPS = ("join", "join", "start", "answer", "submit", "time", "approve", "not_met", "return", "undo", "withdraw",
-         "move", "regroup", "erase", "fold")  # fmt: skip
+STEPS = (
+    "join", "join", "start", "answer", "answer", "evidence", "without", "set_level", "confirm", "submit", "time",
+    "approve", "not_met", "return", "undo", "withdraw", "move", "regroup", "erase", "fold",
+)  # fmt: skip
 
 
 @settings(

@@ -80,7 +80,9 @@ def recounted(conn: Connection, place: UnitRow, year: int, now: datetime) -> dic
             option = CRITERIA.indicator(answer.indicator).option(answer.officer_level or answer.level)
             given.setdefault(answer.indicator, []).append(option.points)
             pieces = sa.select(evidence.c.id).where(
-                evidence.c.assessment_id == row.id, evidence.c.indicator == answer.indicator
+                evidence.c.assessment_id == row.id,
+                evidence.c.indicator == answer.indicator,
+                evidence.c.status != "declined",
             )
             n += 1
             proved += conn.execute(pieces).first() is not None
@@ -115,6 +117,28 @@ def working_days(since: date, now: datetime) -> int:
     [(1, what, "06685", "nong_dan") for what in (
         "join", "start", "answer", "submit", "fold", "time", "approve", "join", "start", "answer", "submit", "time",
         "time", "time", "time", "move", "fold", "undo", "time", "not_met",
+    )]
+)  # fmt: skip
+@example(
+    [(whom, what, "06685", "nong_dan") for whom, what in (
+        (1, "join"), (0, "start"), (0, "answer"), (1, "evidence"), (0, "submit"), (9, "fold"), (1, "set_level"),
+    )]
+)  # fmt: skip
+@example(
+    [(whom, what, "06685", "nong_dan") for whom, what in (
+        (1, "join"), (0, "start"), (0, "answer"), (1, "evidence"), (0, "submit"), (9, "fold"), (1, "confirm"),
+    )]
+)  # fmt: skip
+@example(
+    [(whom, what, "06685", "nong_dan") for whom, what in (
+        (1, "join"), (0, "start"), (0, "answer"), (0, "evidence"), (0, "submit"), (0, "return"), (9, "fold"),
+        (1, "answer"),
+    )]
+)  # fmt: skip
+@example(
+    [(whom, what, "06685", "nong_dan") for whom, what in (
+        (1, "join"), (0, "start"), (0, "answer"), (0, "evidence"), (0, "submit"), (0, "return"), (9, "fold"),
+        (1, "without"),
     )]
 )  # fmt: skip
 def test_measures_equal_a_recount(engine: Engine, steps: list[tuple[int, str, str, str]]) -> None:

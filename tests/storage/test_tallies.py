@@ -13,6 +13,7 @@ from storage import (
     counters,
     coverage,
     erasure,
+    evidence,
     people,
     report_runs,
     rollout,
@@ -125,6 +126,31 @@ def test_a_unit_that_changes_again_is_counted_again(database: sa.Engine) -> None
         assert check(conn) == []  # what the ledger still has to say is no difference
         settle(conn)
         assert tallies.whole(conn, PROVINCE, 2026) == {}
+        assert check(conn) == []
+
+
+def test_a_picture_that_never_comes_is_counted_no_more(database: sa.Engine) -> None:
+    with writing(database) as conn:
+        row = hands_in(conn, person := joins(conn, HONG_GAI))
+        conn.execute(sa.insert(assessments.answers).values(
+            assessment_id=row, indicator="A1", level="tot", return_reason="Ảnh mờ", changed_at=NOW
+        ))  # fmt: skip
+        assessments.decide(conn, assessments.locked(conn, row), "return", "test", NOW)
+        contact = people.contacts_of(conn, person.id)[0].contact_id
+        for name in ("first", "second"):
+            held = evidence.Held(name, name, 1, "test", "phone")
+            assert assessments.add_evidence(
+                conn, row, "A1", "photo", contact_id=contact, actor="person:1", held=held, now=NOW
+            )
+        settle(conn)
+        assert tallies.whole(conn, CENTRE, 2026)["proved"] == 1
+        first, _second = evidence.arrivals_due(conn, "test", NOW)
+        assessments.lose_evidence(conn, first, NOW)
+        assert tallies.refresh(conn)
+        assert tallies.whole(conn, CENTRE, 2026)["proved"] == 1
+        evidence.forget_arrivals(conn, contact)
+        assert tallies.refresh(conn)
+        assert "proved" not in tallies.whole(conn, CENTRE, 2026)
         assert check(conn) == []
 
 
