@@ -161,7 +161,7 @@ def _median(rows: list[Ranked]) -> float | None:
 
 
 def progress(conn: Connection, unit: UnitRow, year: int, now: datetime) -> Progress:
-    """The year week by week until now (of a past year until the last change), and the year before in full."""
+    """The year week by week until now (of a past year until the last change in it), and the year before in full."""
     return Progress(
         unit.name,
         year,
@@ -173,8 +173,18 @@ def progress(conn: Connection, unit: UnitRow, year: int, now: datetime) -> Progr
 
 
 def _weeks(conn: Connection, unit: UnitRow, year: int, now: datetime) -> tuple[Week, ...]:
-    """Sums by the end of each week, from the first with a change; weeks without any repeat the one before."""
-    changes = {row.monday: row for row in tallies.by_week(conn, unit.id, unit.path, year)}
+    """Sums by the end of each week, from the first with a change; weeks without any repeat the one before.
+
+    A year ends with its last day, or its last for decisions: what changes later (an erasure, a list imported) is taken
+    into the last week, since the year's line would go on into the next one for it.
+    """
+    ends = max(date(year, 12, 31), seasons.windows_at(conn, year, unit.path).decision_to)
+    last_of_all = ends - timedelta(days=ends.weekday())
+    changes: dict[date, list[int]] = {}
+    for row in tallies.by_week(conn, unit.id, unit.path, year):
+        grown = changes.setdefault(min(row.monday, last_of_all), [0, 0])
+        grown[0] += row.submitted
+        grown[1] += row.approved
     if not changes:
         return ()
     last = max(changes)
@@ -185,8 +195,8 @@ def _weeks(conn: Connection, unit: UnitRow, year: int, now: datetime) -> tuple[W
     monday = min(changes)
     while monday <= last:
         if monday in changes:
-            submitted += changes[monday].submitted
-            approved += changes[monday].approved
+            submitted += changes[monday][0]
+            approved += changes[monday][1]
         found.append(Week(monday, submitted, approved))
         monday += timedelta(days=7)
     return tuple(found)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import criteria
 from locales import _, voice
+from storage import tallies
 
 if TYPE_CHECKING:
-    from reports.model import Kind
+    from reports.model import Kind, Progress, Week
 
 STARTED = frozenset({"draft", "submitted", "returned", "approved", "not_met"})
 SUBMITTED = STARTED - {"draft"}
@@ -146,6 +147,17 @@ def points(raw: Raw) -> dict[str, tuple[int, int]]:
         given, people = found.get(indicator, (0, 0))
         found[indicator] = (given + option.points * n, people + n)
     return found
+
+
+YEAR = timedelta(weeks=52)  # whole weeks, so that a week of one year stands beside one of the other
+
+
+def year_before(progress: Progress) -> Week | None:
+    """Cùng kỳ năm trước: what the year before had 52 weeks before the newest week (without one: before the week of the
+    figures' moment), or in its last week until then; ``None`` where it had not begun by then."""
+    weeks = progress.weeks
+    until = (weeks[-1].monday if weeks else tallies.monday_of(progress.as_of)) - YEAR
+    return next((week for week in reversed(progress.last_year) if week.monday <= until), None)
 
 
 def mean(indicator: str) -> Callable[[Raw], Value]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from locales import _, day, moment, number, percent
 from reports import measures
-from reports.model import COMMUNE, Chart, Funnel, HeatMap, Kind, Progress, Ranking, UnitFigures, Week
+from reports.model import COMMUNE, Chart, Funnel, HeatMap, Kind, Progress, Ranking, UnitFigures
 from reports.runs import Compared
 
 SHOWN = 5  # of a ranking: the first and the last
@@ -172,7 +172,7 @@ def ranking_text(ranking: Ranking) -> str:
 
 
 def progress_text(progress: Progress) -> str:
-    """The last weeks, the same week of the year before, and the target."""
+    """The last weeks, what the year before had by then, and the target."""
     if not progress.weeks:
         return _("report.no_weeks")
     lines = [
@@ -180,22 +180,13 @@ def progress_text(progress: Progress) -> str:
         for week in progress.weeks[-WEEKS:]
     ]
     parts = ["\n".join(lines)]
-    then = same_week(progress)
+    then = measures.year_before(progress)
     if then is not None:
         parts.append(_("report.week_last_year", submitted=number(then.submitted), approved=number(then.approved)))
     if progress.target is not None:
         share = percent(progress.weeks[-1].approved / progress.target)
         parts.append(_("report.target_approved", target=number(progress.target), share=share))
     return "\n\n".join(parts)
-
-
-def same_week(progress: Progress) -> Week | None:
-    """The week of the year before with the number of the newest week; ``None`` before that year's first."""
-    if not progress.weeks:
-        return None
-    number_of = progress.weeks[-1].monday.isocalendar().week
-    until = [week for week in progress.last_year if week.monday.isocalendar()[:2] <= (progress.year - 1, number_of)]
-    return until[-1] if until else None
 
 
 def heatmap_text(heatmap: HeatMap) -> str:

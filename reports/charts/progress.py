@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from locales import _, number
-from reports import fonts
+from reports import fonts, measures
 from reports.charts.sheet import (
     GREEN,
     INK,
@@ -91,9 +91,8 @@ def _lines(progress: Progress) -> list[Line]:
         found.append(Line(_("chart.submitted"), last.submitted, submitted, ORANGE, 5, squares=True))
         found.append(Line(_("chart.approved"), last.approved, approved, GREEN, 10))
     if before:
-        # What the year before had in the same week, or in its last one before that.
-        until = this[-1][0] if this else before[-1][0]
-        value = next((week.approved for day, week in reversed(before) if day <= until + WEEK), 0)
+        then = measures.year_before(progress)
+        value = then.approved if then is not None else 0
         points = tuple((day, week.approved) for day, week in before)
         found.append(Line(_("chart.progress.before", year=progress.year - 1), value, points, MUTED, 5, DASHED))
     if progress.target is not None:

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
 import criteria
-from locales import Voice, speaking
-from reports import figures, measures, runs
+from locales import Voice, number, speaking
+from reports import charts, figures, measures, runs
 from reports.measures import Raw
-from reports.model import UnitFigures
-from reports.text import as_json, ranking_text, since_text, text
+from reports.model import Progress, UnitFigures, Week
+from reports.text import as_json, progress_text, ranking_text, since_text, text
 from storage import counters, report_runs, rollout, seasons, tallies, targets, units
 from storage.assessments import answers, assessments
 from storage.base import Connection, Refused
@@ -274,6 +274,41 @@ def test_weeks_go_from_monday_to_sunday_in_vietnam(conn: Connection, life: Life)
     ]  # fmt: skip
     settle(conn)
     assert figures.progress(conn, unit(conn, "VN"), 2026, life.now) == found
+
+
+@pytest.mark.parametrize(
+    ("newest", "then"),
+    [("2026-12-28", None), ("2027-01-04", "2026-01-05"), ("2027-11-15", "2026-11-16"), ("2027-12-27", "2026-12-28")],
+)
+def test_text_and_chart_compare_with_the_same_week_of_the_year_before(newest: str, then: str | None) -> None:
+    of_year = [date(2026, 1, 5) + timedelta(weeks=n) for n in range(52)]  # 2026 has 53 weeks in the calendar's count
+    before = tuple(Week(monday, 7000 + n, 3000 + n) for n, monday in enumerate(of_year))
+    this = (Week(date.fromisoformat(newest), 2, 1),)
+    found = Progress("Xã Đường Hoa", 2027, datetime(2027, 12, 31, tzinfo=UTC), this, before, None)
+    wanted = next((week for week in before if week.monday.isoformat() == then), None)
+    assert measures.year_before(found) == wanted
+    drawn = [words.text for words in charts.compose(found).words]
+    at = drawn.index("Đạt, cùng kỳ năm 2026")
+    assert drawn[at + 1] == (number(wanted.approved) if wanted else "0")
+    assert ("Cùng kỳ năm trước: " in progress_text(found)) == (wanted is not None)
+    if wanted:
+        assert f"{number(wanted.approved)} đạt" in progress_text(found)
+
+
+def test_what_changes_after_a_year_is_taken_into_its_last_week(conn: Connection, life: Life) -> None:
+    life.now = datetime(2026, 12, 1, tzinfo=UTC)
+    for _n in range(2):
+        decided(life)
+    life.now = datetime(2027, 5, 12, tzinfo=UTC)
+    life.goes(1, "erase", "06685", "nong_dan")
+    found = figures.progress(conn, unit(conn, "22"), 2026, life.now)
+    assert [(week.monday.isoformat(), week.approved) for week in found.weeks] == [
+        ("2026-11-30", 2), ("2026-12-07", 2), ("2026-12-14", 2), ("2026-12-21", 2), ("2026-12-28", 1)
+    ]  # fmt: skip
+    seasons.set_windows(
+        conn, unit(conn, "22").id, replace(seasons.default_windows(2026), decision_to=date(2027, 1, 15))
+    )
+    assert figures.progress(conn, unit(conn, "22"), 2026, life.now).weeks[-1] == Week(date(2027, 1, 11), 1, 1)
 
 
 def test_the_place_among_siblings(conn: Connection, life: Life) -> None:
