@@ -14,6 +14,7 @@ import pytest
 from storage.engine import metadata, open_engine, writing
 from storage.units import seed
 from tests.support.postgres import Server
+from tests.support.pristine import Lender
 from tests.support.world import START, World
 
 
@@ -30,15 +31,15 @@ def seeded_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def seeded_postgres(postgres: Server) -> Iterator[str]:
-    """A PostgreSQL database with every table and unit, to be copied."""
+def seeded_postgres(postgres: Server) -> Iterator[Lender]:
+    """PostgreSQL databases with every table and unit, to be lent."""
     with postgres.database() as url:
         engine = open_engine(url)
         with writing(engine) as conn:
             metadata.create_all(conn)
             seed(conn, START)
         engine.dispose()
-        yield url
+        yield Lender(postgres, url)
 
 
 # The profile changes dialogs and the database changes storage, so the two need not be crossed; the kill suites play
@@ -70,8 +71,8 @@ def worlds(request: pytest.FixtureRequest, ground: str, profile: str, tmp_path: 
     def made() -> Iterator[World]:
         with ExitStack() as held:
             if ground.endswith("postgres"):
-                server: Server = request.getfixturevalue("postgres")
-                url = held.enter_context(server.database(request.getfixturevalue("seeded_postgres")))
+                lender: Lender = request.getfixturevalue("seeded_postgres")
+                url = held.enter_context(lender.database())
             else:
                 path = tmp_path / f"world-{next(numbers)}.sqlite"
                 shutil.copyfile(request.getfixturevalue("seeded_sqlite"), path)

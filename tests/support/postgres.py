@@ -58,16 +58,26 @@ class Server:
     def connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(host=str(self.folder), user="postgres", dbname="postgres", autocommit=True)
 
+    def create(self, template: str = "template0") -> str:
+        """The address of a new database that lives as long as the server: empty, or a copy of *template*, the name or
+        the address of one that nobody is connected to."""
+        name = f"hoctap_{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {name_of(template)}")
+        return self.url(name)
+
     @contextmanager
     def database(self, template: str = "template0") -> Iterator[str]:
-        """The address of a fresh database, dropped afterwards whoever is still connected: empty, or a copy of
-        *template*, the name or the address of one that nobody is connected to."""
-        name = f"hoctap_{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template.partition('@/')[2].partition('?')[0] or template}")
+        """The same, dropped afterwards whoever is still connected."""
+        url = self.create(template)
         try:
-            yield self.url(name)
+            yield url
         finally:
-            self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            self.execute(f"DROP DATABASE {name_of(url)} WITH (FORCE)")
+
+
+def name_of(database: str) -> str:
+    """The name of a database that is told by its name or by its address."""
+    return database.partition("@/")[2].partition("?")[0] or database
 
 
 def binaries() -> Path:
