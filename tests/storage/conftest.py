@@ -2,35 +2,56 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 import storage.tables  # noqa: F401 - brings every table
 from storage.engine import metadata, open_engine, writing
-from storage.units import Unit, table_of
+from tests.support.postgres import Server
+from tests.support.pristine import Lender
+from tests.support.units import few_units
 
 
-@pytest.fixture
-def database(database_url: str) -> Iterator[sa.Engine]:
-    """A database with all tables and a handful of units: VN, Quảng Ninh, two communes, one association unit."""
-    engine = open_engine(database_url)
+def _make(url: str) -> None:
+    engine = open_engine(url)
     with writing(engine) as conn:
         metadata.create_all(conn)
-        units = table_of(Unit)
-        for id, code, level, parent, path, name, kind in (
-            (1, "VN", 0, None, "VN/", "Trung ương Hội", "trung_uong"),
-            (2, "22", 1, 1, "VN/22/", "Thành phố Quảng Ninh", "thanh_pho"),
-            (3, "06685", 2, 2, "VN/22/06685/", "Phường Hồng Gai", "phuong"),
-            (4, "06688", 2, 2, "VN/22/06688/", "Phường Hạ Long", "phuong"),
-            (5, "0668503", 3, 3, "VN/22/06685/0668503/", "Chi hội khu 3", "chi_hoi"),
-        ):
-            conn.execute(
-                sa.insert(units).values(
-                    id=id, vintage="2025", code=code, level=level, parent_id=parent, path=path, name=name, kind=kind,
-                    folded=name.lower(),
-                )
-            )  # fmt: skip
-    yield engine
+        few_units(conn)
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def made_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file to be copied."""
+    path = tmp_path_factory.mktemp("made") / "made.sqlite"
+    _make(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def made_postgres(postgres: Server) -> Lender:
+    """PostgreSQL databases to be lent."""
+    url = postgres.create()
+    _make(url)
+    return Lender(postgres, url)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+    """A database with all tables and the units of :func:`tests.support.units.few_units`."""
+    if request.param == "sqlite":
+        path = tmp_path / "test.sqlite"
+        shutil.copyfile(request.getfixturevalue("made_sqlite"), path)
+        engine = open_engine(f"sqlite:///{path}")
+        yield engine
+        engine.dispose()
+    else:
+        lender: Lender = request.getfixturevalue("made_postgres")
+        with lender.database() as url:
+            engine = open_engine(url)
+            yield engine
+            engine.dispose()

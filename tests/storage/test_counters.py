@@ -50,7 +50,7 @@ def turn(database: sa.Engine) -> Iterator[Connection]:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
 def test_a_fold_between_two_reads_is_counted_once(
     database: sa.Engine, turn: Connection, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
