@@ -7,13 +7,12 @@ import re
 import tomllib
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import criteria
 from locales import _
-from storage.codes import PRE_2025, VINTAGE_2025
 from storage.gazetteer import fold
 
 FIELDS = (
@@ -29,11 +28,15 @@ _FORBIDDEN = re.compile(
     r"anh(?! (?:chi|em|ba)\b)|hinh anh|photo|image|khuon mat|van tay|sinh trac\w*|biometric\w*)\b"
 )
 _LETTERS = re.compile(r"[A-Z]{1,2}")
+_LETTER_OF = re.compile(r"(?:cot|column) ([a-z]{1,2})")  # folded
+DELIMITERS = ",;\t|"
+MOST_GROUND, MOST_BY = 200, 80  # characters
 _PARTS: Table[str, tuple[type, ...]] = {
-    "source": (str,), "vintage": (str,), "sheet": (str, int), "heading_row": (int,), "first_row": (int,),
-    "encoding": (str,), "delimiter": (str,), "leave_out_wrong": (list,), "columns": (dict,), "same": (dict,),
-    "groups": (dict,), "units": (dict,),
+    "source": (str,), "vintage": (str,), "basis": (dict,), "sheet": (str, int), "heading_row": (int,),
+    "first_row": (int,), "encoding": (str,), "delimiter": (str,), "leave_out_wrong": (list,), "units_anywhere": (bool,),
+    "columns": (dict,), "same": (dict,), "groups": (dict,), "units": (dict,),
 }  # fmt: skip
+_BASIS: Table[str, int] = {"ground": MOST_GROUND, "confirmed_by": MOST_BY, "confirmed_on": 0}
 _REST = "*"  # of [groups]: whatever is not named
 
 
@@ -49,9 +52,11 @@ class ImportFault(Exception):
 class Mapping:
     """A mapping as read.
 
-    ``columns``: field → heading, or letter of the column; ``same``: field → the value of every row; ``groups``: folded
-    text → subject group, ``*`` for the rest; ``units``: folded text or code of a unit as the list has it → its code of
-    today.
+    ``basis``: on what ground the people of the list are held here, who confirmed that and on which day; empty where the
+    mapping does not say it: then it serves for trials only. ``columns``: field → heading, or letter of the column;
+    ``same``: field → the value of every row; ``groups``: folded text → subject group, ``*`` for the rest; ``units``:
+    folded text or code of a unit as the list has it → its code of today; ``units_anywhere``: it need not be one
+    that the old unit became.
     """
 
     source: str
@@ -63,9 +68,11 @@ class Mapping:
     encoding: str = ""
     delimiter: str = ""
     leave_out_wrong: frozenset[str] = frozenset()
+    units_anywhere: bool = False
     same: Table[str, str] = field(default_factory=dict)
     groups: Table[str, str] = field(default_factory=dict)
     units: Table[str, str] = field(default_factory=dict)
+    basis: str = ""
 
     def has(self, name: str) -> bool:
         """Does every row have this field, from a column or the same for all?"""
@@ -78,8 +85,14 @@ def forbidden(heading: str) -> bool:
 
 
 def is_letter(column: str) -> bool:
-    """Does the mapping name this column by its letter (``B``) and not by its heading?"""
+    """May this be the letter of a column (``B``)? Headings are called so too: ``TT``, ``HT``."""
     return _LETTERS.fullmatch(column) is not None
+
+
+def letter_of(column: str) -> str:
+    """``F`` of ``cột F`` or ``column F``, which can be nothing but a letter; else ``""``."""
+    found = _LETTER_OF.fullmatch(fold(column))
+    return found[1].upper() if found else ""
 
 
 def read_mapping(file: Path) -> Mapping:
@@ -104,10 +117,17 @@ def read_mapping(file: Path) -> Mapping:
         encoding=given.get("encoding", ""),
         delimiter=given.get("delimiter", ""),
         leave_out_wrong=frozenset(given.get("leave_out_wrong", ())),
+        units_anywhere=given.get("units_anywhere", False),
         same={name: str(value).strip() for name, value in given.get("same", {}).items()},
         groups={fold(text) or _REST: group for text, group in given.get("groups", {}).items()},
         units={fold(text): str(code).strip() for text, code in given.get("units", {}).items()},
+        basis=_basis(given["basis"]) if "basis" in given else "",
     )
+
+
+def _basis(given: dict[str, Any]) -> str:
+    ground, by = (" ".join(given[name].split()) for name in ("ground", "confirmed_by"))
+    return f"{ground}; {by}, {given['confirmed_on']:%d/%m/%Y}"
 
 
 def group_of(mapping: Mapping, text: str) -> str | None:
@@ -127,7 +147,7 @@ def _faults(given: dict[str, Any]) -> list[str]:
     found += [
         _("cli.import.map.wrong", key=key)
         for key, types in _PARTS.items()
-        if key in given and (not isinstance(given[key], types) or isinstance(given[key], bool))
+        if key in given and (not isinstance(given[key], types) or (isinstance(given[key], bool) and bool not in types))
     ]
     found += [
         _("cli.import.map.missing", key=key)
@@ -136,6 +156,10 @@ def _faults(given: dict[str, Any]) -> list[str]:
     ]
     if found:
         return found
+    # Here, for the process that reads a list knows of no database and starts in a fifth of the time.
+    import criteria
+    from storage.codes import PRE_2025, VINTAGE_2025
+
     columns, same = given["columns"], given.get("same", {})
     for part, fields in (("columns", columns), ("same", same)):
         found += [
@@ -161,8 +185,11 @@ def _faults(given: dict[str, Any]) -> list[str]:
         found.append(_("cli.import.map.missing", key="columns.commune"))
     if given["vintage"] not in (PRE_2025, VINTAGE_2025):
         found.append(_("cli.import.map.vintage", old=PRE_2025, new=VINTAGE_2025))
-    if any(isinstance(each, str) and is_letter(each) for each in columns.values()) and "first_row" not in given:
+    if all(isinstance(each, str) and letter_of(each) for each in columns.values()) and "first_row" not in given:
         found.append(_("cli.import.map.first_row"))
+    if given.get("delimiter", ",") not in tuple(DELIMITERS):
+        found.append(_("cli.import.map.wrong", key="delimiter"))
+    found += _faults_of_basis(given.get("basis"))
     found += [
         _("cli.import.map.wrong", key="leave_out_wrong")
         for each in given.get("leave_out_wrong", ())
@@ -172,7 +199,7 @@ def _faults(given: dict[str, Any]) -> list[str]:
     found += [
         _("cli.import.map.group", text=text, known=", ".join(sorted(known)))
         for text, group in given.get("groups", {}).items()
-        if group not in known
+        if not isinstance(group, str) or group not in known
     ]
     if not given.get("groups"):
         found.append(_("cli.import.map.missing", key="groups"))
@@ -182,3 +209,23 @@ def _faults(given: dict[str, Any]) -> list[str]:
         if not isinstance(code, str)
     ]
     return found
+
+
+def _faults_of_basis(basis: dict[str, Any] | None) -> list[str]:
+    if basis is None:
+        return []
+    found = [
+        _("cli.import.map.unknown", key=f"basis.{name}", known=", ".join(_BASIS))
+        for name in sorted(basis.keys() - _BASIS.keys())
+    ]
+    for name, most in _BASIS.items():
+        value = basis.get(name)
+        if value is None or (isinstance(value, str) and not value.strip()):
+            found.append(_("cli.import.map.missing", key=f"basis.{name}"))
+        elif not (isinstance(value, str) and len(value) <= most if most else _is_day(value)):
+            found.append(_("cli.import.map.wrong", key=f"basis.{name}"))
+    return found
+
+
+def _is_day(value: Any) -> bool:
+    return isinstance(value, date) and not isinstance(value, datetime)

@@ -4,13 +4,15 @@ became of it. A unit that went to several is never guessed: the operator says wh
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from sqlalchemy.engine import Engine
 
 from bot.imports.mapping import Mapping
-from storage import codes, counters, gazetteer, titles, units
+from storage import codes, gazetteer, titles, units
 from storage.base import Connection, Refused
 from storage.codes import PRE_2025, VINTAGE_2025
 from storage.engine import reading
@@ -65,6 +67,7 @@ class Places:
     mapping: Mapping
     _known: dict[Words, Found | Unclear] = field(default_factory=dict)
     _ours: dict[tuple[int, int], bool] = field(default_factory=dict)
+    _ages: dict[int, int] = field(default_factory=dict)
 
     def of(self, words: Words) -> Found | Unclear:
         """The unit that these words mean."""
@@ -74,13 +77,22 @@ class Places:
                 found = self._known[words] = resolve(conn, self.mapping, words)
         return found
 
+    def min_age(self, unit_id: int) -> int:
+        """From which age a unit takes people (years): a list brings in nobody whom the chat would turn away."""
+        if unit_id not in self._ages:
+            with reading(self.engine) as conn:
+                unit = units.by_id(conn, unit_id)
+                assert unit is not None
+                self._ages[unit_id] = units.settings(conn, unit).min_age
+        return self._ages[unit_id]
+
     def counted_here(self, unit_id: int, year: int) -> bool:
-        """Has this program itself counted anybody in that unit and year? Then a list must not count them again."""
+        """Has this program itself counted anybody in that unit's commune and year? Then a list must not count them
+        again."""
         key = (unit_id, year)
         if key not in self._ours:
             with reading(self.engine) as conn:
-                own = counters.own(conn, unit_id, year)
-            self._ours[key] = any(status != titles.RECOGNISED for _group, status in own)
+                self._ours[key] = titles.worked_here(conn, titles.commune_path(conn, unit_id), year)
         return self._ours[key]
 
 
@@ -91,7 +103,13 @@ def resolve(conn: Connection, mapping: Mapping, words: Words) -> Found | Unclear
     if decided:
         today = _of_today(conn, decided)
         if today is None:
-            return Unclear("unit_today", "unit_today" if words.today else "commune", decided)
+            return Unclear("unit_today", "unit_today" if words.today else _field(words), decided)
+        if isinstance(then, UnitRow) and not mapping.units_anywhere:
+            ends = tuple(_ends(conn, then))
+            if ends and not any(today.path.startswith(end.path) for end in ends):
+                return Unclear(
+                    "unit_not_successor", "unit_today" if words.today else _field(words), decided, _listed(ends)
+                )
         return Found(today.id, then.id if isinstance(then, UnitRow) else today.id)
     if isinstance(then, Unclear):
         return then
@@ -100,8 +118,21 @@ def resolve(conn: Connection, mapping: Mapping, words: Words) -> Found | Unclear
     sole = units.sole_successor(conn, then)
     if sole is not None:
         return Found(sole.id, then.id)
-    candidates = tuple(f"{each.unit.code} {each.unit.name}" for each in units.successors(conn, then))
-    return Unclear("unit_split", _field(words), words.names or words.code, candidates[:MOST_CANDIDATES])
+    candidates = _listed(each.unit for each in units.successors(conn, then))
+    return Unclear("unit_split", _field(words), words.names or words.code, candidates)
+
+
+def _ends(conn: Connection, unit: UnitRow) -> Iterator[UnitRow]:
+    """The open units that a unit is, or became."""
+    if unit.valid_to is None:
+        yield unit
+        return
+    for each in units.successors(conn, unit):
+        yield from _ends(conn, each.unit)
+
+
+def _listed(found: Iterable[UnitRow]) -> tuple[str, ...]:
+    return tuple(f"{each.code} {each.name}" for each in islice(found, MOST_CANDIDATES))
 
 
 def _field(words: Words) -> str:
@@ -144,17 +175,36 @@ def _named(conn: Connection, vintage: str, words: Words) -> UnitRow | Unclear:
     near = units.search(conn, words.commune, limit=MOST_HITS, vintage=vintage, level=COMMUNE)
     found = [each for each in near if _called(each.unit, words.commune)]
     found = [each for each in found if _lies_in(each, vintage, words)]
-    kinds = {kind for _head, wanted in gazetteer.heads(fold(words.commune)) for kind in wanted}
-    for narrower in (
-        [each for each in found if each.unit.kind in kinds],
-        [each for each in found if gazetteer.spelling(each.unit.name).endswith(gazetteer.spelling(words.commune))],
-    ):
+    for fits in (_kind_fits, _accents_fit):
+        narrower = [each for each in found if fits(each.unit, words.commune)]
         if len(found) > 1 and narrower:
             found = narrower
+    code = "unit_several" if found else "unit_unknown"
     if len(found) == 1:
-        return found[0].unit
+        unit = found[0].unit
+        if not (_kind_fits(unit, words.commune) and _accents_fit(unit, words.commune)):
+            code = "unit_near"
+        elif not (words.district or words.province):
+            code = "unit_bare"
+        else:
+            return unit
     listed = tuple(f"{each.unit.code} {', '.join(each.parts)}" for each in (found or near)[:MOST_CANDIDATES])
-    return Unclear("unit_several" if found else "unit_unknown", "commune", words.names, listed)
+    return Unclear(code, "commune", words.names, listed)
+
+
+def _kind_fits(unit: UnitRow, commune: str) -> bool:
+    """Is the unit of the kind that the row says, if it says one? "Xã Tân Hòa" is no ward."""
+    core = gazetteer.core(unit.name, unit.kind)
+    return any(head == core and (not kinds or unit.kind in kinds) for head, kinds in gazetteer.heads(fold(commune)))
+
+
+def _accents_fit(unit: UnitRow, commune: str) -> bool:
+    """Is the name the same with its accents? Who types none means any."""
+    if fold(commune) == " ".join(gazetteer.words(commune)):
+        return True
+    long = len(gazetteer.core(unit.name, unit.kind).split())
+    ours, theirs = (gazetteer.spelling(text).split()[-long:] for text in (unit.name, commune))
+    return ours == theirs
 
 
 def _lies_in(place: Place, vintage: str, words: Words) -> bool:

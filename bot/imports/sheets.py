@@ -1,6 +1,7 @@
 """Reading a list (XLSX, CSV) row by row, from whoever sent it: bounded in size, without formulas, macros or entities.
 
-Of a cell only its value is taken; what stands in a column that the mapping does not name is dropped here.
+Of a cell only its value is taken; what stands in a column that the mapping does not name is dropped here. What a file
+unpacks to in memory is bounded by the process that reads it: :mod:`bot.imports.apart`.
 """
 
 from __future__ import annotations
@@ -8,16 +9,17 @@ from __future__ import annotations
 import codecs
 import csv
 import hashlib
+import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
-from bot.imports.mapping import ImportFault, Mapping, forbidden, is_letter
+from bot.imports.mapping import DELIMITERS, ImportFault, Mapping, forbidden, is_letter, letter_of
 from locales import _, number
 from storage.gazetteer import fold
 
@@ -28,7 +30,9 @@ MOST_BYTES: Final = 64 * 2**20  # of a file as it lies there
 MOST_CSV_BYTES: Final = 256 * 2**20
 # Unpacked: a sheet is read as a stream, shared texts and the rest are held in memory.
 MOST_SHEET, MOST_TEXTS, MOST_REST, MOST_PARTS = 1024 * 2**20, 64 * 2**20, 16 * 2**20, 2_000
+PICTURES: Final = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".emf", ".wmf", ".tif", ".tiff")
 MOST_CELL: Final = 2_000  # characters: what is longer is no name, number or place
+MOST_LINE: Final = 2**20  # characters of a line of CSV
 HEADING_LINES: Final = 40  # in which the headings are looked for
 _OLE: Final = b"\xd0\xcf\x11\xe0"  # .xls, and .xlsx under a password
 
@@ -53,13 +57,15 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Where the fields stand. ``places``: field → column (from 0); ``headings``: field → what it is called in the file;
-    ``left_out``: headings that the mapping does not name; ``never``: headings of columns that are never read."""
+    ``left_out``: headings that the mapping does not name; ``never``: headings of columns that are never read;
+    ``sheet``: title of the sheet that is read, empty for a CSV."""
 
     first_row: int
     places: dict[str, int]
     headings: dict[str, str]
     left_out: tuple[str, ...]
     never: tuple[str, ...]
+    sheet: str = ""
 
 
 def digest(file: Path) -> str:
@@ -75,14 +81,15 @@ def rows_of(file: Path, mapping: Mapping) -> Iterator[tuple[Layout, Iterator[Lin
     Raises :class:`ImportFault` for a file that is not a list, is too large, or lacks a column that the mapping names;
     also while rows are read. Raises ``OSError``.
     """
-    with _opened(file, mapping) as lines:
+    with _opened(file, mapping) as (title, lines):
         head = list(islice(lines, HEADING_LINES))
-        layout = _layout(head, mapping)
-        yield layout, _data(chain(head, lines), layout.first_row)
+        layout = replace(_layout(head, mapping), sheet=title)
+        yield layout, _data(chain(head, lines), layout)
 
 
 @contextmanager
-def _opened(file: Path, mapping: Mapping) -> Iterator[Iterator[Line]]:
+def _opened(file: Path, mapping: Mapping) -> Iterator[tuple[str, Iterator[Line]]]:
+    """The title of the sheet and its lines."""
     size = file.stat().st_size
     with file.open("rb") as opened:
         start = opened.read(4)
@@ -91,26 +98,26 @@ def _opened(file: Path, mapping: Mapping) -> Iterator[Iterator[Line]]:
     zipped = start.startswith(b"PK\x03\x04")
     if size > (MOST_BYTES if zipped else MOST_CSV_BYTES):
         raise ImportFault(_("cli.import.file.large", size=number(size / 2**20), most=number(MOST_BYTES / 2**20)))
-    with _workbook(file, mapping) if zipped else _text(file, mapping) as lines:
-        yield lines
+    with _workbook(file, mapping) if zipped else _text(file, mapping) as found:
+        yield found
 
 
-def _data(lines: Iterator[Line], first_row: int) -> Iterator[Line]:
-    found = 0
+def _data(lines: Iterator[Line], layout: Layout) -> Iterator[Line]:
+    found, wanted = 0, frozenset(layout.places.values())
     for line in lines:
-        if line.number < first_row or all(cell is None for cell in line.cells):
+        if line.number < layout.first_row or all(cell is None for cell in line.cells):
             continue
         found += 1
         if found > MOST_ROWS:
             raise ImportFault(_("cli.import.file.rows", most=number(MOST_ROWS)))
-        yield line
+        yield Line(line.number, [cell if place in wanted else None for place, cell in enumerate(line.cells)])
 
 
 # ------------------------------------------------------------------------------------------ XLSX
 
 
 @contextmanager
-def _workbook(file: Path, mapping: Mapping) -> Iterator[Iterator[Line]]:
+def _workbook(file: Path, mapping: Mapping) -> Iterator[tuple[str, Iterator[Line]]]:
     import warnings
 
     import defusedxml  # noqa: F401 - openpyxl parses with it where it is there, and it must be
@@ -121,10 +128,13 @@ def _workbook(file: Path, mapping: Mapping) -> Iterator[Iterator[Line]]:
         warnings.simplefilter("ignore")  # of what it does not read: none of it is wanted
         try:
             book = load_workbook(file, read_only=True, data_only=False, keep_links=False)
+        except MemoryError:
+            raise ImportFault(_("cli.import.file.bomb")) from None
         except Exception as error:  # whatever a hostile file makes of the parser
             raise ImportFault(_("cli.import.file.broken", reason=_reason(error))) from error
         try:
-            yield _cells(_sheet(book, mapping))
+            sheet = _sheet(book, mapping)
+            yield sheet.title, _cells(sheet)
         finally:
             book.close()
 
@@ -137,7 +147,10 @@ def _reason(error: BaseException) -> str:
 
 
 def _check_parts(file: Path) -> None:
-    """No part may unpack to more than is reasonable; what a part says of its size is also the most that is read."""
+    """No part may unpack to more than is reasonable; what a part says of its size is also the most that is read.
+
+    A name binds nobody: the list of contents may call any part, a picture too, the shared texts. So none is left out,
+    and what a name allows too much is stopped by the memory that the process may take."""
     try:
         with zipfile.ZipFile(file) as archive:
             parts = archive.infolist()
@@ -149,10 +162,8 @@ def _check_parts(file: Path) -> None:
         name = part.filename.lower()
         if "worksheets/" in name and name.endswith(".xml"):
             most = MOST_SHEET
-        elif "media/" in name:
-            continue  # pictures are never opened
         else:
-            most = MOST_TEXTS if "sharedstrings" in name else MOST_REST
+            most = MOST_TEXTS if "sharedstrings" in name or name.endswith(PICTURES) else MOST_REST
         if part.file_size > most or part.flag_bits & 1:
             raise ImportFault(_("cli.import.file.bomb"))
 
@@ -185,6 +196,8 @@ def _cells(sheet: Any) -> Iterator[Line]:
     while True:
         try:
             row = next(rows, None)
+        except MemoryError:  # a row is held whole before its columns are counted
+            raise ImportFault(_("cli.import.file.bomb")) from None
         except Exception as error:
             raise ImportFault(_("cli.import.file.broken_at", row=number(at + 1), reason=_reason(error))) from error
         if row is None:
@@ -218,22 +231,28 @@ def _cut(text: str) -> str | None:
 
 
 @contextmanager
-def _text(file: Path, mapping: Mapping) -> Iterator[Iterator[Line]]:
+def _text(file: Path, mapping: Mapping) -> Iterator[tuple[str, Iterator[Line]]]:
     encoding = mapping.encoding or _encoding(file)
     try:
-        codecs.lookup(encoding)
-    except LookupError:
+        opened = file.open(encoding=encoding, newline="")
+    except (LookupError, ValueError):  # no such encoding, or one that is none of text (base64)
         raise ImportFault(_("cli.import.file.encoding", encoding=encoding)) from None
-    with file.open(encoding=encoding, newline="") as opened:
+    with opened:
         try:
-            start = [line for line, _n in zip(opened, range(20), strict=False)]
+            start = opened.read(64 * 1024).splitlines()[:20]
             opened.seek(0)
         except UnicodeError:
             raise ImportFault(_("cli.import.file.encoding", encoding=encoding)) from None
-        delimiter = mapping.delimiter or max(",;\t|", key=lambda sign: sum(line.count(sign) for line in start))
-        if len(delimiter) != 1:
-            raise ImportFault(_("cli.import.map.wrong", key="delimiter"))
-        yield _records(opened, delimiter, encoding)
+        delimiter = mapping.delimiter or max(DELIMITERS, key=lambda sign: sum(line.count(sign) for line in start))
+        yield "", _records(_bounded(opened), delimiter, encoding)
+
+
+def _bounded(opened: TextIO) -> Iterator[str]:
+    """The lines of a text, none of which may be longer than a list has any."""
+    while line := opened.readline(MOST_LINE):
+        if len(line) == MOST_LINE:
+            raise ImportFault(_("cli.import.file.bomb"))
+        yield line
 
 
 def _encoding(file: Path) -> str:
@@ -250,6 +269,8 @@ def _records(opened: Iterator[str], delimiter: str, encoding: str) -> Iterator[L
     while True:
         try:
             record = next(reader, None)
+        except MemoryError:  # a record may have any number of cells
+            raise ImportFault(_("cli.import.file.bomb")) from None
         except csv.Error:
             raise ImportFault(_("cli.import.file.broken_at", row=number(at + 1), reason="CSV")) from None
         except UnicodeError:
@@ -273,11 +294,14 @@ def _written(text: str) -> Cell:
 
 
 def _layout(head: list[Line], mapping: Mapping) -> Layout:
-    """Headings may stand in one row or, under merged cells, in two or three; empty and title rows may stand above."""
-    letters = {name: _index(column) for name, column in mapping.columns.items() if is_letter(column)}
+    """Headings may stand in one row or, under merged cells, in two or three; empty and title rows may stand above.
+
+    A column that the mapping calls ``B`` is the one with that heading, where there is one."""
+    letters = {name: _index(letter_of(column)) for name, column in mapping.columns.items() if letter_of(column)}
     named = {name: column for name, column in mapping.columns.items() if name not in letters}
-    if not named:
-        assert mapping.first_row is not None  # the mapping is refused otherwise
+    bare = all(map(is_letter, named.values()))
+    if bare and mapping.first_row is not None:
+        letters |= {name: _index(column) for name, column in named.items()}
         _refuse_forbidden(head, mapping.first_row, letters)
         return Layout(mapping.first_row, letters, dict(mapping.columns), (), ())
     wanted = {fold(column) for column in named.values()}
@@ -294,16 +318,20 @@ def _layout(head: list[Line], mapping: Mapping) -> Layout:
                 best = (hits, line.number, called)
     if best is None:
         raise ImportFault(_("cli.import.file.empty"))
-    _hits, last_row, called = best
+    hits, last_row, called = best
+    if bare and not hits:
+        raise ImportFault(_("cli.import.map.first_row"))
     places = dict(letters)
     for name, column in named.items():
         found = [place for place, texts in called.items() if fold(column) in map(fold, texts)]
+        if not found and is_letter(column) and _index(column) < MOST_COLUMNS:
+            found = [_index(column)]
         if not found:
-            seen = ", ".join(f'"{texts[-1]}"' for texts in called.values())
+            seen = ", ".join(_seen(head, last_row, called, no_row=mapping.heading_row is not None and not hits))
             raise ImportFault(_("cli.import.file.no_column", heading=column, row=number(last_row), seen=seen[:600]))
         if len(found) > 1:
             at = ", ".join(map(_letter, found))
-            raise ImportFault(_("cli.import.file.column_twice", heading=column, letters=at))
+            raise ImportFault(_("cli.import.file.column_twice", heading=column, letters=at, first=_letter(found[0])))
         places[name] = found[0]
     first_row = mapping.first_row or last_row + 1
     _refuse_forbidden(head, first_row, places)
@@ -315,6 +343,17 @@ def _layout(head: list[Line], mapping: Mapping) -> Layout:
         tuple(texts[-1] for texts in others if not any(map(forbidden, texts))),
         tuple(texts[-1] for texts in others if any(map(forbidden, texts))),
     )
+
+
+def _seen(head: list[Line], row: int, called: dict[int, tuple[str, ...]], no_row: bool) -> Iterator[str]:
+    """The headings that there are; only the letters of their columns where the row is one of data, or named wrongly:
+    what stands in it is somebody's."""
+    (cells,) = (line.cells for line in head if line.number == row)
+    data = no_row or any(
+        isinstance(cell, int | float | date) or len(re.findall(r"\d", str(cell or ""))) > 3 for cell in cells
+    )
+    for place, texts in called.items():
+        yield _letter(place) if data else f'"{texts[-1]}"'
 
 
 def _refuse_forbidden(head: list[Line], first_row: int, places: dict[str, int]) -> None:
