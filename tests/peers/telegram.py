@@ -124,6 +124,7 @@ class BotApi:
     _shift: float = 0.0
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _tasks: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
+    _answers: asyncio.Event = field(default_factory=asyncio.Event, repr=False)  # not set: answers are held back
     _down: bool = False
     _runner: web.AppRunner | None = None
     _session: aiohttp.ClientSession | None = None
@@ -134,6 +135,7 @@ class BotApi:
         app = web.Application(client_max_size=MOST_BYTES)
         app.router.add_route("*", "/bot{token}/{method}", self._serve)
         app.router.add_get("/file/bot{token}/{path:.+}", self._serve_file)
+        self._answers.set()
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         await self._listen()
@@ -166,6 +168,7 @@ class BotApi:
         """Telegram is not to be reached: nothing listens, open calls end without an answer."""
         assert self._runner is not None
         self._down = True
+        self._answers.set()
         for bot in self.bots.values():
             self._end_poll(bot, "down")
         for site in list(self._runner.sites):
@@ -183,6 +186,14 @@ class BotApi:
             while self._runner.server.connections:  # noqa: ASYNC110 - aiohttp tells of no end of a connection
                 await asyncio.sleep(0.005)
             await asyncio.sleep(0.02)
+
+    def hold(self) -> None:
+        """From now on messages are sent and nobody is told of it, until :meth:`answer`."""
+        self._answers.clear()
+
+    def answer(self) -> None:
+        """Answer again, first what was held back."""
+        self._answers.set()
 
     async def up(self) -> None:
         """Telegram is back, on the same port."""
@@ -530,6 +541,8 @@ class BotApi:
             else:
                 self._count(bot, method, chat, given)
                 result = work(self, bot, given)
+                if method.lower() in SENDS:
+                    await self._answers.wait()
             if fault is not None and fault.kind == "lost":
                 outcome = "lost"
                 raise _Hangup

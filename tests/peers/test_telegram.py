@@ -536,6 +536,18 @@ async def test_faults(api: BotApi, fake: FakeBot, bot: aiogram.Bot, ptb: telegra
     assert "đã đến" in api.text()
 
 
+async def test_answers_are_held_back_while_messages_are_sent(api: BotApi, fake: FakeBot, bot: aiogram.Bot) -> None:
+    phone = api.phone(fake, started=True)
+    api.hold()
+    sending = asyncio.create_task(bot.send_message(phone.chat.id, "đã đến"))
+    await phone.finds("đã đến")
+    assert not sending.done()
+    assert api.made("sendMessage") == []  # in flight: the call is noted when it is answered
+    api.answer()
+    assert (await sending).text == "đã đến"
+    assert len(api.made("sendMessage")) == 1
+
+
 async def test_a_bad_download(api: BotApi, fake: FakeBot, bot: aiogram.Bot) -> None:
     phone = api.phone(fake)
     await phone.sends_photo(jpeg())
