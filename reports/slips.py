@@ -73,7 +73,8 @@ def _slip(canvas: Canvas, slip: Slip, left: float, top: float) -> None:
     at = write(canvas, x, at, slip.unit, (9.5, 8.5, 7.5, 6.5, 5.5), beside, 3)
     write(canvas, x, at - 1 * mm, _("slip.until", day=day(slip.ends)), (9, 8), beside, 2, bold=True)
     y -= side
-    y = write(canvas, left + EDGE, y - 1 * mm, slip.link, (9, 8.5, 8, 7.5, 7, 6.5, 6), within, 1, colour=INK)
+    y = write(canvas, left + EDGE, y - 1 * mm, _("slip.step"), (9, 8.5, 8, 7.5), within, 1, colour=INK)
+    y = write(canvas, left + EDGE, y, slip.link, (9, 8.5, 8, 7.5, 7, 6.5, 6), within, 1, colour=INK)
     write(canvas, left + EDGE, y, _("slip.typed", typed=slip.typed), (9, 8.5, 8, 7.5, 7), within, 1, colour=INK)
     write(
         canvas, left + EDGE, top - HIGH + EDGE + 5.5 * mm, _("slip.once"), (9, 8.5, 8), within, 1, bold=True, colour=RED

@@ -15,7 +15,7 @@ from tests.support.world import HONG_GAI, Chat, World
 
 OPEN = "đúng không ạ?"
 WHEN = "từ ngày 01/12/2026"
-NOT_YET = "chưa nhận đăng ký"
+NOT_YET = "chưa bắt đầu nhận đăng ký"
 
 
 def sets(world: World, **values: str) -> None:
