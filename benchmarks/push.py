@@ -21,10 +21,10 @@ import sqlalchemy as sa
 from benchmarks.bars import Bar
 from benchmarks.turn import START_WITHIN, webhook_settings
 from benchmarks.wire import Wire, all_cores
-from bot.schedules import recipients
+from bot.schedules import who_gets
 from bot.settings import TelegramSection
 from reports.schedules import Schedule
-from storage import counters, schedules
+from storage import counters, reach, recipients, schedules
 from storage.engine import open_engine, reading, writing
 from storage.tables import metadata
 from tests.support.server import Server, seed
@@ -113,9 +113,9 @@ def appoint(url: str) -> int:
                 for (unit, status), n in sums.items()
             ],
         )
-        reaches = schedules.every_reach(conn)
-        chosen = [(each, reaches.get(each.officer_id)) for each in recipients(conn, COUNTRY)]
-        schedules.begin(conn, schedules.plan_now(conn, COUNTRY.name, now, "bench"), chosen, now, asked=True)
+        reaches = reach.of_officers(conn)
+        chosen = [(each, reaches.get(each.officer_id)) for each in who_gets(conn, COUNTRY)]
+        recipients.begin(conn, schedules.plan_now(conn, COUNTRY.name, now, "bench"), chosen, now, asked=True)
     engine.dispose()
     return len(chosen)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -19,12 +19,14 @@ from locales import Voice, speaking
 from reports import runs
 from reports import schedules as times
 from reports.model import UnitFigures
-from reports.schedules import LEVELS, Schedule
-from reports.summaries import text
-from storage import deletions, events, evidence, schedules, seasons, units
+from reports.schedules import Schedule
+from reports.summaries import pace, text, year_told
+from storage import deletions, events, reach, recipients, schedules, summary_pages, units
 from storage.base import Connection
 from storage.engine import TransientFailure
-from storage.schedules import Holder, Page, Recipient, RunRow
+from storage.recipients import Holder, Recipient
+from storage.schedules import Planned, RunRow, Wish
+from storage.summary_pages import Made, Page, Wanted
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +34,6 @@ AT_ONCE = 96  # pages made before the next messages are put out
 IN_A_ROW = 4  # of them reckoned one after the other in one batch of the writer: about 20 ms
 BATCH = 40  # messages put out in one turn: under 50 ms
 SETTLED_AT_ONCE = 500
-ANY = LEVELS.index("any")
-
-Wanted = tuple[int, int, str]  # run, unit, language
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +57,18 @@ async def step(means: Means, now: datetime) -> int:
 
     Comes to its end when nothing more can be done at this moment. Raises ``TransientFailure``.
     """
+    known = means.named()
     open_runs, wanted = await means.read(partial(_standing, means=means, now=now))
-    if wanted != {(each.schedule, each.due_at) for each in open_runs if each.due_at > now} or any(
-        each.due_at <= now and each.begun_at is None for each in open_runs
-    ):
-        await means.run(partial(_begin, means=means, wanted=wanted, now=now))
-        open_runs, _wanted = await means.read(partial(_standing, means=means, now=now))
+    due = [each for each in open_runs if each.due_at <= now and each.begun_at is None]
+    if wanted != schedules.to_come(open_runs, now) or any(each.schedule not in known for each in due):
+        await means.run(partial(schedules.plan, wanted=wanted, now=now))
+    # In its quiet hours a schedule begins nothing.
+    ready = sorted({each.schedule for each in due if each.schedule in known})
+    ready = [name for name in ready if times.quiet_until(known[name], now) is None]
+    for name in ready:
+        await means.run(partial(_begin, schedule=known[name], now=now))
+    if ready:
+        open_runs = await means.read(schedules.open_runs)
     begun = [each for each in open_runs if each.begun_at is not None]
     if not begun:
         return 0
@@ -76,58 +81,69 @@ async def step(means: Means, now: datetime) -> int:
 # ------------------------------------------------------------------------------------------ what is to come
 
 
-def _standing(conn: Connection, means: Means, now: datetime) -> tuple[list[RunRow], set[tuple[str, datetime]]]:
+def _standing(conn: Connection, means: Means, now: datetime) -> tuple[list[RunRow], set[Planned]]:
     """The open runs, and which are to come: of each schedule the next, and the next at each own time of officers."""
     own_times, since = schedules.own_times(conn), now.replace(second=0, microsecond=0)
-    wanted: set[tuple[str, datetime]] = set()
+    wanted: set[Planned] = set()
     for each in means.schedules:
         own = [None, *(minute for name, minute in own_times if name == each.name)]
-        wanted.update((each.name, times.next_due(each, since, minute)) for minute in own)
+        dues = {times.next_due(each, since, minute) for minute in own}
+        wanted.update(Planned(each.name, due, each.cron, each.zone) for due in dues)
     return schedules.open_runs(conn), wanted
 
 
-def _begin(conn: Connection, means: Means, wanted: set[tuple[str, datetime]], now: datetime) -> None:
-    """Plan anew, and write down who gets what is due. In its quiet hours a schedule begins nothing."""
-    schedules.plan(conn, wanted, now)
-    known = means.named()
-    taken: dict[str, set[int]] = {}
-    # The newest first: who is in it need not hear what a server that was down missed before.
-    for run in sorted(schedules.open_runs(conn), key=lambda each: each.due_at, reverse=True):
-        schedule = known.get(run.schedule)
-        if schedule is None or run.begun_at is not None or run.due_at > now or times.quiet_until(schedule, now):
-            continue
-        had = taken.setdefault(run.schedule, set())
-        chosen = [each for each in recipients(conn, schedule, run) if each.officer_id not in had]
+def _begin(conn: Connection, schedule: Schedule, now: datetime) -> None:
+    """Write down who gets what is due of a schedule, the newest first: who is in that need not hear what a server that
+    was down missed before. Only of officers with an own time where all that is due is theirs."""
+    due = [
+        each
+        for each in schedules.open_runs(conn)
+        if each.schedule == schedule.name and each.begun_at is None and each.due_at <= now
+    ]
+    wishes = schedules.wishes_for(conn, schedule.name)
+    only: set[int] | None = None
+    if all(each.planned_by == "system" and not _is_usual(schedule, each) for each in due):
+        only = {officer_id for officer_id, wish in wishes.items() if wish.minute is not None}
+    held = _held(conn, schedule, wishes, only)
+    reaches = reach.of_officers(conn, only)
+    had: set[int] = set()
+    for run in sorted(due, key=lambda each: each.due_at, reverse=True):
+        again = recipients.told_before_change(conn, schedule.name, times.day_of(schedule, run.due_at))
+        chosen = [
+            each
+            for each in held
+            if each.officer_id not in had
+            and (
+                run.planned_by != "system"
+                or (each.officer_id not in again and _is_for(schedule, run, wishes.get(each.officer_id)))
+            )
+        ]
         had.update(each.officer_id for each in chosen)
-        reaches = schedules.every_reach(conn)
-        schedules.begin(
-            conn,
-            run.id,
-            [(each, reaches.get(each.officer_id)) for each in chosen],
-            now,
-            asked=run.planned_by != "system",
-        )
+        found = [(each, reaches.get(each.officer_id)) for each in chosen]
+        recipients.begin(conn, run.id, found, now, asked=run.planned_by != "system")
 
 
-def recipients(conn: Connection, schedule: Schedule, run: RunRow | None = None) -> list[Holder]:
-    """Who gets a schedule (a run of it: those whose own time it is), without those who paused it."""
-    level = LEVELS.index(schedule.level)
-    held = schedules.holders(conn, schedule.roles, None if level == ANY else level)
-    wishes = schedules.every_wish(conn)
-    due: dict[int | None, bool] = {}
-    found = []
-    for each in held:
-        wish = wishes.get((each.officer_id, schedule.name))
-        if wish is not None and wish.paused:
-            continue
-        if run is not None and run.planned_by == "system":
-            minute = wish.minute if wish is not None else None
-            if minute not in due:
-                due[minute] = times.is_due(schedule, run.due_at, minute)
-            if not due[minute]:
-                continue
-        found.append(each)
-    return found
+def _as_planned(schedule: Schedule, run: RunRow) -> Schedule:
+    """The schedule as it read when the run was planned: a line changed since must not lose what was missed."""
+    return replace(schedule, cron=run.cron, zone=run.zone) if run.cron else schedule
+
+
+def _is_usual(schedule: Schedule, run: RunRow) -> bool:
+    return times.is_due(_as_planned(schedule, run), run.due_at)
+
+
+def _is_for(schedule: Schedule, run: RunRow, wish: Wish | None) -> bool:
+    return times.is_due(_as_planned(schedule, run), run.due_at, wish.minute if wish is not None else None)
+
+
+def who_gets(conn: Connection, schedule: Schedule) -> list[Holder]:
+    """Who gets a schedule, without those who paused it."""
+    return _held(conn, schedule, schedules.wishes_for(conn, schedule.name), None)
+
+
+def _held(conn: Connection, schedule: Schedule, wishes: dict[int, Wish], only: Collection[int] | None) -> list[Holder]:
+    held = recipients.holders(conn, schedule.roles, times.level_of(schedule), only)
+    return [each for each in held if each.officer_id not in wishes or not wishes[each.officer_id].paused]
 
 
 async def _keep_quiet(means: Means, begun: Sequence[RunRow], now: datetime) -> None:
@@ -136,8 +152,8 @@ async def _keep_quiet(means: Means, begun: Sequence[RunRow], now: datetime) -> N
     for run in begun:
         schedule = known.get(run.schedule)
         until = times.quiet_until(schedule, now) if schedule is not None else None
-        if until is not None:
-            await means.run(partial(schedules.postpone, run_id=run.id, until=until))
+        if until is not None and await means.read(partial(recipients.any_sooner, run_id=run.id, until=until)):
+            await means.run(partial(recipients.postpone, run_id=run.id, until=until))
 
 
 # ------------------------------------------------------------------------------------------ pages and messages
@@ -148,20 +164,23 @@ async def _tell(means: Means, now: datetime) -> int:
     told = 0
     known = means.named()
     while True:
-        unsaid, made = await means.read(_unsaid)
-        missing = _missing(unsaid, made, known)
-        lacking = {officer for officer, wanted in _wanted(unsaid, known) if wanted not in made}
+        unsaid, made = await means.read(partial(_unsaid, now=now))
+        wanted = _wanted(unsaid, known)
+        lacking = {officer for officer, page in wanted if page not in made.done and page not in made.given_up}
         ready = list(dict.fromkeys(each.officer_id for each in unsaid if each.officer_id not in lacking))
         for first in range(0, len(ready), BATCH):
-            some = ready[first : first + BATCH]
-            told += await means.run(partial(summaries.deliver, known=known, officer_ids=some, now=now))
-        if not missing or not await _make(means, missing[:AT_ONCE], now):
+            told += await _deliver(means, known, ready[first : first + BATCH], now)
+        # In the order in which people wait for them.
+        missing = list(dict.fromkeys(page for _officer, page in wanted if page not in made.done))
+        missing = [page for page in missing if page not in made.later and page not in made.given_up]
+        if not missing:
             return told
+        await _make(means, missing[:AT_ONCE], now)
         await _take_down(means, now)
 
 
-def _unsaid(conn: Connection) -> tuple[list[Recipient], set[Wanted]]:
-    return schedules.unsaid(conn), schedules.made_pages(conn)
+def _unsaid(conn: Connection, now: datetime) -> tuple[list[Recipient], Made]:
+    return recipients.unsaid(conn), summary_pages.made(conn, now)
 
 
 def _wanted(unsaid: Sequence[Recipient], known: dict[str, Schedule]) -> list[tuple[int, Wanted]]:
@@ -174,105 +193,104 @@ def _wanted(unsaid: Sequence[Recipient], known: dict[str, Schedule]) -> list[tup
     ]
 
 
-def _missing(unsaid: Sequence[Recipient], made: set[Wanted], known: dict[str, Schedule]) -> list[Wanted]:
-    """The pages still to be made, in the order in which people wait for them."""
-    return list(dict.fromkeys(wanted for _officer, wanted in _wanted(unsaid, known) if wanted not in made))
+async def _deliver(means: Means, known: dict[str, Schedule], officer_ids: Sequence[int], now: datetime) -> int:
+    """Put the messages of these officers out; how many. One whose message cannot be written holds up nobody else."""
+    try:
+        told: int = await means.run(partial(summaries.deliver, known=known, officer_ids=officer_ids, now=now))
+    except TransientFailure:
+        raise
+    except Exception as error:  # noqa: BLE001 - logged without its words
+        if len(officer_ids) > 1:
+            return sum([await _deliver(means, known, [each], now) for each in officer_ids])
+        log.error("the summary of officer %d cannot be written: %s", officer_ids[0], events.traced(error))
+        await means.run(partial(recipients.give_up, officer_id=officer_ids[0], now=now, reason="defect"))
+        return 0
+    return told
 
 
-async def _make(means: Means, missing: Sequence[Wanted], now: datetime) -> int:
-    """Make these pages, each reckoned in a short turn and drawn while others are reckoned; how many."""
+async def _make(means: Means, missing: Sequence[Wanted], now: datetime) -> None:
+    """Make these pages, each reckoned in a short turn and drawn while others are reckoned."""
     few = asyncio.Semaphore(IN_A_ROW)
     made = await asyncio.gather(*(_made(means, wanted, few, now) for wanted in missing))
+    broken = [wanted for wanted, each in zip(missing, made, strict=True) if each is None]
+    if broken:
+        await means.run(partial(_put_off, broken=broken, now=now))
     found = [each for each in made if each is not None]
     for first in range(0, len(found), BATCH):
         await means.run(partial(_keep, made=found[first : first + BATCH], now=now))
-    return len(found)
 
 
-async def _made(
-    means: Means, wanted: Wanted, few: asyncio.Semaphore, now: datetime
-) -> tuple[_Reckoned, tuple[str, int] | None] | None:
-    """A page's figures, and its chart's key and size; ``None``: not now, and the others are made all the same."""
+async def _made(means: Means, wanted: Wanted, few: asyncio.Semaphore, now: datetime) -> Page | None:
+    """A page with its chart; ``None``: not now, and the others are made all the same."""
     run_id, unit_id, language = wanted
-    async with few:  # what waits for the writer together is one batch to it, and others' turns wait for that
-        try:
-            reckoned = await means.run(partial(_reckon, run_id=run_id, unit_id=unit_id, language=language, now=now))
-        except TransientFailure:
-            raise
-        except Exception as error:  # noqa: BLE001 - one unit's figures must not hold up the country's
-            log.error("the figures of unit %d cannot be reckoned; tried again: %s", unit_id, events.traced(error))
-            return None
-    return None if reckoned is None else (reckoned, await _drawn(means, reckoned))
+    try:
+        async with few:  # what waits for the writer together is one batch to it, and others' turns wait for that
+            page, told = await means.run(partial(_reckon, run_id=run_id, unit_id=unit_id, language=language, now=now))
+        key, size = await _drawn(means, told, language)
+    except TransientFailure:
+        raise
+    except Exception as error:  # noqa: BLE001 - one unit's figures must not hold up the country's
+        log.error("the summary of unit %d cannot be made; tried again later: %s", unit_id, events.traced(error))
+        return None
+    return replace(page, picture=key, picture_size=size)
 
 
-def year_of(due_at: datetime) -> int:
-    """The year that a summary tells of: on 1 January still the one that has just ended."""
-    return seasons.today(due_at - timedelta(days=1)).year
-
-
-@dataclass(frozen=True, slots=True)
-class _Reckoned:
-    """A page's figures, labels in its language, and those of the summary before."""
-
-    run_id: int
-    unit_id: int
-    language: str
-    figures: UnitFigures
-    before: UnitFigures | None
-
-
-def _reckon(conn: Connection, run_id: int, unit_id: int, language: str, now: datetime) -> _Reckoned | None:
-    """A unit's figures, kept under a code that is the same in every language; ``None``: the run has ended."""
+def _reckon(conn: Connection, run_id: int, unit_id: int, language: str, now: datetime) -> tuple[Page, UnitFigures]:
+    """A unit's page without its chart, in a language, and its figures, which are kept under a code that is the same in
+    every language. Raises ``LookupError``: the run has ended."""
     unit = units.by_id(conn, unit_id)
     run = next((each for each in schedules.open_runs(conn) if each.id == run_id), None)
     if unit is None or run is None:
-        return None
+        raise LookupError("the run has ended")
     with speaking(Voice()):
-        found = runs.publish(conn, unit, year_of(run.due_at), now, f"schedule:{run.schedule}")
-    earlier = schedules.report_before(conn, run.schedule, unit_id, run_id)
+        found = runs.publish(conn, unit, year_told(conn, unit, run.due_at), now, f"schedule:{run.schedule}")
+    earlier = summary_pages.report_before(conn, run.schedule, unit_id, run_id)
     with speaking(Voice(language, "anh_chi")):
         told = runs.kept(conn, found.run) or found
         before = runs.kept(conn, earlier) if earlier is not None else None
-    if before is not None and before.year != told.year:
-        before = None
-    return _Reckoned(run_id, unit_id, language, told, before)
+        if before is not None and before.year != told.year:
+            before = None
+        words = text(told, before, pace(conn, unit, told))
+    return Page(run_id, unit_id, language, words, None, 0, told.run, told.as_of), told
 
 
-async def _drawn(means: Means, reckoned: _Reckoned) -> tuple[str, int] | None:
+async def _drawn(means: Means, figures: UnitFigures, language: str) -> tuple[str | None, int]:
     """The chart's key and size; ``None`` where there is nobody to draw, or it cannot be drawn: the words go alone."""
-    if reckoned.figures.empty:
-        return None
+    if figures.empty:
+        return None, 0
     try:
-        image = await means.draw(reckoned.figures, Voice(reckoned.language, "anh_chi"))
+        image = await means.draw(figures, Voice(language, "anh_chi"))
         return await means.keep(image), len(image)
     except TransientFailure:
         raise
     except Exception as error:  # noqa: BLE001 - logged without its words
         log.error("the chart of a summary cannot be drawn: %s", events.traced(error))
-        return None
+        return None, 0
 
 
-def _keep(conn: Connection, made: Sequence[tuple[_Reckoned, tuple[str, int] | None]], now: datetime) -> None:
-    """Pages, each with its chart: whose it is to see are those who wait for it."""
-    for of, image in made:
-        with speaking(Voice(of.language, "anh_chi")):
-            words = text(of.figures, of.before)
-        key, size = image or (None, 0)
-        page = Page(of.run_id, of.unit_id, of.language, words, key, size, of.figures.run, of.figures.as_of)
-        if schedules.put_page(conn, page) and key is not None:
-            for contact_id in schedules.readers_of(conn, of.run_id, of.unit_id, of.language):
-                evidence.put_chart(conn, contact_id, key, size, now)
-        if key is not None:
-            deletions.release(conn, key)
+def _keep(conn: Connection, made: Sequence[Page], now: datetime) -> None:
+    """Pages, each referring to its chart; one that another process has made meanwhile does not."""
+    for page in made:
+        kept = summary_pages.put(conn, page)
+        if page.picture is not None:
+            deletions.release(conn, page.picture)
+            if not kept:
+                deletions.after(conn, [page.picture], now)
+
+
+def _put_off(conn: Connection, broken: Sequence[Wanted], now: datetime) -> None:
+    for wanted in broken:
+        if summary_pages.failed(conn, wanted, now) >= summary_pages.MOST_TRIES:
+            log.error("the summary of unit %d is given up: whoever waits for it is settled as failed", wanted[1])
 
 
 async def _take_down(means: Means, now: datetime) -> None:
     """How messages fared, as far as it is known, and which runs have come to their end."""
     while True:
-        found = await means.read(partial(schedules.fared, most=SETTLED_AT_ONCE))
+        found = await means.read(partial(recipients.fared, most=SETTLED_AT_ONCE))
         if found:
-            await means.run(partial(schedules.take_down, found=found, now=now))
+            await means.run(partial(recipients.take_down, found=found, now=now))
         if len(found) < SETTLED_AT_ONCE:
             break
-    if await means.read(schedules.any_over):
-        await means.run(partial(schedules.end, now=now))
+    if await means.read(recipients.any_over):
+        await means.run(partial(recipients.end, now=now))

@@ -1,4 +1,7 @@
-"""/thongbao (thông báo): an officer writes to the citizens of the own unit: text, preview with the count, confirm."""
+"""/thongbao (thông báo): an officer writes to the citizens of the own unit: text, preview with the count, confirm.
+
+While one is being sent, the command shows it instead, and any officer of the unit or above can stop it.
+"""
 
 from __future__ import annotations
 
@@ -44,14 +47,23 @@ class Previewing:
     text: str
 
 
+@state
+class Sending:
+    """An announcement on its way, which can be stopped."""
+
+    announcement: int
+
+
 @dataclass(frozen=True, slots=True)
 class View:
-    """The unit, how many citizens can be written to, whether that waits for the morning; or units to choose from."""
+    """The unit, how many citizens can be written to, whether that waits for the morning; or units to choose from; or
+    what is on its way."""
 
     unit: UnitRow | None = None
     reachable: int = 0
     night: bool = False
     choices: tuple[tuple[int, str], ...] = ()
+    sending: AnnouncementRow | None = None
 
 
 def open_announcing(turn: Turn, state: object, rest: str) -> Next:
@@ -67,6 +79,9 @@ def open_announcing(turn: Turn, state: object, rest: str) -> Next:
 
 
 def _begin(turn: Turn, officer: OfficerRow, unit: UnitRow) -> Next:
+    under_way = announcements.open_on(turn.conn, unit.id)
+    if under_way is not None and officers.covers(officer, unit.path):
+        return Next(Sending(under_way))
     announcements.may_announce(turn.conn, officer, unit, turn.now)
     return Next(Writing(unit.id))
 
@@ -91,7 +106,8 @@ def _named(turn: Turn, officer: OfficerRow, text: str) -> list[UnitRow]:
 
 
 def load(turn: Turn, state: object) -> View:
-    """Read. Raises ``Refused`` when the officer may not announce there (any more), or somebody did so today."""
+    """Read. Raises ``Refused`` when the officer may not announce there (any more), somebody did so today, or what was
+    on its way has ended (``announcement_over``)."""
     officer = waiting.officer_of(turn)
     if isinstance(state, Choosing):
         found = [units.by_id(turn.conn, each) for each in state.units]
@@ -102,6 +118,13 @@ def load(turn: Turn, state: object) -> View:
                 if each is not None and officers.covers(officer, each.path)
             )
         )
+    if isinstance(state, Sending):
+        row = announcements.locked(turn.conn, state.announcement)
+        if row is None:
+            raise Refused("announcement_over")
+        if not officers.covers(officer, row.path):
+            raise Refused("out_of_scope")
+        return View(sending=row)
     assert isinstance(state, Writing | Previewing)
     unit = places.unit_of(turn.conn, state.unit)
     count = announcements.may_announce(turn.conn, officer, unit, turn.now)
@@ -113,6 +136,11 @@ def show(state: object, view: View) -> Screen:
     home = Choice(BACK, _("choice.home"), "quiet")
     if isinstance(state, Choosing):
         return Screen(_("announce.which"), (*(Choice(f"unit:{id}", name) for id, name in view.choices), home))
+    if view.sending is not None:
+        row = view.sending
+        said = _("announce.under_way", unit=row.unit_name, n=number(row.written))
+        stop = Choice("stop", _("announce.stop"), "danger")
+        return Screen("\n\n".join((said, row.text)), (stop, home), title=_title(row.unit_name, row.path))
     assert view.unit is not None
     if isinstance(state, Writing):
         asked = _(
@@ -153,11 +181,22 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
             return Next(Previewing(unit, announcements.checked(clean(text), turn.rules.public_url)))
         case (Previewing(unit), Pressed("again")):
             return Next(Writing(unit))
+        case (Sending(), Pressed("stop")):
+            assert view.sending is not None
+            return Next(Home(), _stop(turn, officer, view.sending))
         case (Previewing(_unit, text), Pressed("send")):
             assert view.unit is not None
             count = announcements.announce(turn.conn, officer, view.unit, text, turn.rules.public_url, turn.now)
             return Next(Home(), _("announce.sending", n=number(count)))
     return Next(state, puzzled=True)
+
+
+def _stop(turn: Turn, officer: OfficerRow, row: AnnouncementRow) -> str:
+    """Stop it; its writer hears who did."""
+    sent = announcements.stop(turn.conn, row, f"officer:{officer.id}", turn.now)
+    if row.officer_id != officer.id:
+        _tell(turn.conn, row, turn.now, "announce.stopped_by", name=officer.name, sent=sent)
+    return _("announce.stopped", unit=row.unit_name, sent=number(sent))
 
 
 def _title(unit: str, path: str) -> str:
@@ -171,24 +210,30 @@ def _title(unit: str, path: str) -> str:
 
 def step(conn: Connection, announcement_id: int, now: datetime) -> bool:
     """One piece of an announcement's way: a batch of citizens written to, or what came of it told to the officer. Is
-    there more to do at once? A piece of work of its own, never in a turn; nobody is written to at night."""
+    there more to do at once? A piece of work of its own, never in a turn; nobody is written to at night, nor in the
+    name of an officer who has no role there any more."""
     row = announcements.locked(conn, announcement_id)
     if row is None:
+        return False
+    officer = officers.by_id(conn, row.officer_id)
+    if officer is None or not officers.covers(officer, row.path):
+        announcements.stop(conn, row, "system", now)
         return False
     if row.all_written:
         _report(conn, row, now)
         return False
     if reminders.is_night(now):
         return False
-    found = announcements.next_people(conn, row, BATCH)
-    written = sum(_write_to(conn, row, person_id, now) for person_id in found)
-    announcements.go_on(conn, row, found[-1] if found else row.after, written, ended=len(found) < BATCH)
+    found = announcements.next_people(conn, row, BATCH, now)
+    written = sum(_write_to(conn, row, person_id, now) for person_id, had_one in found if not had_one)
+    spared = sum(had_one for _person, had_one in found)
+    announcements.go_on(conn, row, found[-1][0] if found else row.after, written, spared, ended=len(found) < BATCH)
     return True
 
 
 def _write_to(conn: Connection, row: AnnouncementRow, person_id: int, now: datetime) -> bool:
     def make() -> Screen:
-        choices = (Choice("go:hoso", _("standing.open"), "plain"), reminding.stop_choice())
+        choices = (Choice("go:hoso", _("standing.open"), "plain"), reminding.stop_choice(person_id))
         return Screen(row.text, choices, title=_title(row.unit_name, row.path))
 
     topic = announcements.topic(row.id)
@@ -200,19 +245,27 @@ def _report(conn: Connection, row: AnnouncementRow, now: datetime) -> None:
     if came is None or not announcements.close(conn, row, *came, now):
         return
     sent, unreachable = came
+    key = "announce.report_all" if sent and not unreachable else "announce.report"
+    _tell(conn, row, now, key, sent=sent, unreachable=unreachable)
+
+
+def _tell(conn: Connection, row: AnnouncementRow, now: datetime, key: str, **fields: int | str) -> None:
+    """Tell the officer who wrote it what became of it."""
     for contact in announcements.contacts_of_officer(conn, row.officer_id):
         with speaking(Voice(contact.language, "anh_chi")):
-            said = "announce.report_all" if not unreachable else "announce.report"
-            text = _(said, unit=row.unit_name, sent=number(sent), unreachable=number(unreachable))
+            said = {name: number(each) if isinstance(each, int) else each for name, each in fields.items()}
+            lines = [_(key, unit=row.unit_name, **said)]
+            if row.spared:
+                lines.append(_("announce.spared", n=number(row.spared)))
         outbox.put(
             conn,
             account=contact.account,
             address=contact.address,
             contact_id=contact.contact_id,
-            body=encode_screen(Screen(text, language=contact.language)),
+            body=encode_screen(Screen("\n".join(lines), language=contact.language)),
             now=now,
             priority=outbox.NOTICE,
         )
 
 
-REPORT_KEYS = ("announce.report", "announce.report_all")
+REPORT_KEYS = ("announce.report", "announce.report_all", "announce.stopped_by")

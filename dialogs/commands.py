@@ -200,7 +200,8 @@ def _dossier(turn: Turn, state: object, printed: str) -> Next:
 
 def go(turn: Turn, state: object, where: str) -> Next:
     """A notice's button (or home's): ``queue``, ``report``, ``hoso``, ``home``, ``mend:CODE:INDICATOR``,
-    ``prove:CODE:INDICATOR``, ``dossier:CODE``; ``on`` (where the citizen stopped), ``stop`` (nothing unasked)."""
+    ``prove:CODE:INDICATOR``, ``dossier:CODE``; ``on:FORM`` (where the citizen stopped), ``stop:PERSON`` (nothing
+    unasked)."""
     name, _sep, rest = where.partition(":")
     if name in ("mend", "prove") and turn.chat.person is not None:
         printed, _sep, indicator = rest.partition(":")
@@ -209,7 +210,7 @@ def go(turn: Turn, state: object, where: str) -> Next:
             return Next(standing.Standing())
         return (questions.mend if name == "mend" else questions.prove)(turn, row, indicator)
     if name in ("on", "stop"):
-        return (reminding.go_on if name == "on" else reminding.stop)(turn, state)
+        return (reminding.go_on if name == "on" else reminding.stop)(turn, state, rest)
     if name == "dossier" and turn.officer is not None:
         return review.open_dossier(turn, rest)
     if name in _NUDGING and turn.officer is not None:

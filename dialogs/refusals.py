@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from dialogs import places
 from dialogs.states import Turn
-from locales import _, clock
+from locales import _, clock, day
 from storage import units
 from storage.base import Refused
 
@@ -35,6 +35,8 @@ def sentence(turn: Turn, refused: Refused) -> str:
     for name, value in facts.items():
         if isinstance(value, datetime):
             facts[name] = clock(value)
+        elif isinstance(value, date):
+            facts[name] = day(value)
     if "status" in facts:
         facts["status"] = _(f"status.{facts['status']}")
     if "decision" in facts:

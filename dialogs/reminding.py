@@ -49,36 +49,62 @@ def _screen(conn: Connection, due: Due, until: date) -> Screen:
         n=number(opened),
         day=day(until),
     )
-    go_on = Choice("go:on", _("reminder.begin" if due.status == "registered" else "reminder.go_on"), "main")
-    return Screen(text, (go_on, stop_choice()), title=_("home.greeting", name=person.name))
+    begin = _("reminder.begin" if due.status == "registered" else "reminder.go_on")
+    go_on = Choice(f"go:on:{due.assessment_id}", begin, "main")
+    return Screen(text, (go_on, stop_choice(due.person_id)), title=_("home.greeting", name=person.name))
 
 
-def stop_choice() -> Choice:
-    """The button beside whatever is said unasked."""
-    return Choice("go:stop", _("reminder.stop"), "quiet")
+def stop_choice(person_id: int) -> Choice:
+    """The button beside whatever is said to a person unasked: it stops that for nobody else, whoever's turn it is on a
+    phone that several share."""
+    return Choice(f"go:stop:{person_id}", _("reminder.stop"), "quiet")
 
 
 # ------------------------------------------------------------------------------------------ its buttons
 
 
-def go_on(turn: Turn, state: object) -> Next:
-    """Go on where the citizen stopped. Raises ``Refused("assessment_window")`` outside the window."""
+def go_on(turn: Turn, state: object, form: str) -> Next:
+    """Go on where the citizen stopped: in the form (row id) that the reminder was about; ``""``: this year's. Raises
+    ``Refused("assessment_window")`` outside the window."""
     if turn.chat.person is None:
         return Next(state, _("turn.join_first"))
-    row = assessments.of_person(turn.conn, turn.person.id, places.today(turn).year)
+    row = (
+        assessments.by_id(turn.conn, _number(form))
+        if form
+        else assessments.of_person(turn.conn, turn.person.id, places.today(turn).year)
+    )
+    if row is not None and row.person_id != turn.person.id:
+        return Next(state, _somebody_elses(turn, row.person_id))
     if row is None or row.status not in reminders.STOPPED:
         return Next(standing.Standing())
     return questions.begin(turn, row.id)
 
 
-def stop(turn: Turn, state: object) -> Next:
-    """Nothing unasked from now on; what waits to be said is not said. The open question stays."""
+def stop(turn: Turn, state: object, whose: str) -> Next:
+    """Nothing unasked from now on to the person that the notice was for (``""``: who speaks); what waits to be said is
+    not said. The open question stays."""
     if turn.chat.person is None:
         return Next(state, _("turn.join_first"))
+    if whose and _number(whose) != turn.person.id:
+        return Next(state, _somebody_elses(turn, _number(whose)))
     reminders.stop(turn.conn, turn.person.id, turn.now)
     outbox.cancel(turn.conn, reminders.topic(turn.person.id))
     outbox.cancel_to(turn.conn, turn.person.id, announcements.TOPIC)
     return Next(state, _("reminder.stopped"))
+
+
+def _number(text: str) -> int:
+    """A row id out of a button; 0 for what is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else 0
+
+
+def _somebody_elses(turn: Turn, person_id: int) -> str:
+    """Whose notice it was: a name only where that person shares this very phone."""
+    person = people.person(turn.conn, person_id)
+    here = turn.chat.contact_id
+    if person is None or all(each.contact_id != here for each in people.contacts_of(turn.conn, person_id)):
+        return _("reminder.for_another")
+    return _("reminder.for_other", name=person.name)
 
 
 def allow(turn: Turn, state: object) -> Next:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from dialogs.model import Act, Choice, Pressed, Screen, Typed
 from dialogs.states import Next, Turn, state
@@ -12,8 +12,8 @@ from dialogs.text import BACK
 from dialogs.waiting import officer_of
 from locales import _
 from reports import schedules as times
-from reports.schedules import LEVELS, Schedule
-from storage import schedules
+from reports.schedules import Schedule
+from storage import reach, recipients, schedules
 from storage.gazetteer import fold
 from storage.officers import OfficerRow
 from storage.schedules import Wish
@@ -43,11 +43,11 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A schedule that the officer is among, and what they want of it."""
+    """A schedule that the officer is among, and what they want of it. ``after``: the next is due later than that."""
 
     schedule: Schedule
     wish: Wish
-    now: datetime
+    after: datetime
 
 
 View = tuple[Row, ...]
@@ -61,13 +61,18 @@ def open_schedules(turn: Turn, state: object, rest: str) -> Next:
 def mine(turn: Turn, officer: OfficerRow) -> View:
     """The schedules for which the officer has a role."""
     return tuple(
-        Row(each, schedules.wish(turn.conn, officer.id, each.name), turn.now)
+        Row(each, schedules.wish(turn.conn, officer.id, each.name), _after(turn, officer, each))
         for each in turn.rules.schedules
-        if any(
-            role.role in each.roles and (each.level == "any" or LEVELS[role.level] == each.level)
-            for role in officer.roles
-        )
+        if any(role.role in each.roles and times.level_of(each) in (None, role.level) for role in officer.roles)
     )
+
+
+def _after(turn: Turn, officer: OfficerRow, schedule: Schedule) -> datetime:
+    """Now; who has had today's and then chose another time gets the next one tomorrow at the earliest."""
+    today = times.day_of(schedule, turn.now)
+    if recipients.was_told_before_change(turn.conn, officer.id, schedule.name, today):
+        return times.day_after(schedule, turn.now) - timedelta(minutes=1)
+    return turn.now
 
 
 def load(turn: Turn, state: object) -> View:
@@ -112,7 +117,7 @@ def _when(row: Row) -> str:
     return _(
         "schedule.comes",
         when=times.in_words(row.schedule, row.wish.minute),
-        next=times.next_in_words(row.schedule, row.now, row.wish.minute),
+        next=times.next_in_words(row.schedule, row.after, row.wish.minute),
     )
 
 
@@ -142,7 +147,7 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
         case (OfSchedule(), Pressed("time")):
             return Next(Timing(name))
         case (OfSchedule(), Pressed("own_off")):
-            return _set(turn, officer, name, replace(wish, minute=None), _("schedule.time_set"))
+            return _retimed(turn, officer, row, replace(wish, minute=None), _("schedule.usual_again"))
         case (Timing(), Pressed(choice)) if choice.startswith("at:"):
             return _at(turn, officer, row, int(choice.removeprefix("at:")), state)
         case (Timing(), Typed(text)):
@@ -156,13 +161,34 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
 def _at(turn: Turn, officer: OfficerRow, row: Row, minute: int, state: object) -> Next:
     if times.is_quiet(row.schedule, minute):
         return Next(state, _("schedule.time_quiet", hours=row.schedule.quiet.replace("-", "–")))
-    wanted = replace(row.wish, minute=minute, paused=False)
-    return _set(turn, officer, row.schedule.name, wanted, _("schedule.time_set"))
+    note = _("schedule.time_set", time=times.clock_in_words(minute))
+    return _retimed(turn, officer, row, replace(row.wish, minute=minute, paused=False), note)
 
 
 def _set(turn: Turn, officer: OfficerRow, name: str, wanted: Wish, note: str) -> Next:
     schedules.set_wish(turn.conn, officer.id, name, wanted, turn.now)
     return Next(OfSchedule(name), note)
+
+
+def _retimed(turn: Turn, officer: OfficerRow, row: Row, wanted: Wish, note: str) -> Next:
+    """Another time of day. Where today's was to come yet, and its new time is over, it comes at once."""
+    schedule = row.schedule
+    step = _set(turn, officer, schedule.name, wanted, note)
+    if row.wish.paused or wanted.paused or not _is_lost(turn, officer, schedule, row.wish.minute, wanted.minute):
+        return step
+    held = recipients.holders(turn.conn, schedule.roles, times.level_of(schedule), [officer.id])
+    run_id = schedules.plan_now(turn.conn, schedule.name, turn.now, f"officer:{officer.id}")
+    chosen = [(each, reach.of_officer(turn.conn, officer.id)) for each in held]
+    recipients.begin(turn.conn, run_id, chosen, turn.now, asked=True)
+    return Next(step.state, f"{note} {_('schedule.today_at_once')}")
+
+
+def _is_lost(turn: Turn, officer: OfficerRow, schedule: Schedule, old: int | None, new: int | None) -> bool:
+    """Was today's still to come at the *old* time, and is there none today any more at the *new* one?"""
+    tomorrow = times.day_after(schedule, turn.now)
+    return times.next_due(schedule, turn.now, old) < tomorrow <= times.next_due(
+        schedule, turn.now, new
+    ) and not recipients.is_in_run(turn.conn, officer.id, schedule.name, times.day_of(schedule, turn.now))
 
 
 def minute_of(text: str) -> int | None:

@@ -11,7 +11,8 @@ from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, clean, clipped
 from dialogs.waiting import officer_of
 from locales import _, day, number
-from storage import officers, schedules, suggestions
+from storage import officers, suggestions
+from storage import reach as reaches
 from storage.suggestions import SuggestionRow
 
 PAGE = 8
@@ -39,10 +40,10 @@ class Reading:
 
 @state
 class Confirming:
-    """Send this answer?"""
+    """Send this answer? No text is left of it once the suggestion has been erased."""
 
     suggestion: int
-    text: str
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +113,7 @@ def _label(row: SuggestionRow) -> str:
 
 def _show_one(view: View) -> Screen:
     row, back = view.rows[0], Choice(BACK, _("choice.back"), "quiet")
-    who = _(
-        "suggest.from_officer" if row.officer_id else "suggest.from_citizen", unit=row.unit_name, day=day(row.made_at)
-    )
+    who = _("suggest.from", unit=row.unit_name, day=day(row.made_at))
     if row.answer is not None and row.answered_at is not None:
         answered = _("suggest.answered_by", name=view.by, day=day(row.answered_at), text=row.answer)
         return Screen("\n\n".join((who, row.text, answered)), (back,), title=_("suggest.title_box"))
@@ -165,6 +164,6 @@ def _answer(turn: Turn, suggestion: int, text: str) -> None:
         notices.to_person(turn.conn, turn.now, row.person_id, notice)
         return
     assert row.officer_id is not None
-    reach = schedules.reach_of(turn.conn, row.officer_id)
+    reach = reaches.of_officer(turn.conn, row.officer_id)
     if reach is not None:
         notices.to_contact(turn.conn, turn.now, reach, "anh_chi", notice)

@@ -54,6 +54,11 @@ DEFAULTS = (
 )
 
 
+def level_of(schedule: Schedule) -> int | None:
+    """The level of the units whose officers get it, 0 the centre; ``None``: any."""
+    return None if schedule.level == "any" else LEVELS.index(schedule.level)
+
+
 def fault(schedule: Schedule) -> str:
     """What is wrong with a schedule: the name of the field, ``never`` for a day that does not come; ``""``: nothing."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", schedule.name):
@@ -164,6 +169,17 @@ def quiet_until(schedule: Schedule, now: datetime) -> datetime | None:
     _first, last = _quiet(schedule.quiet)
     day = local.date() + timedelta(days=1 if last <= minute else 0)
     return datetime.combine(day, time(last // 60, last % 60), local.tzinfo).astimezone(UTC)
+
+
+def day_of(schedule: Schedule, at: datetime) -> datetime:
+    """When the day began on which *at* lies, by the schedule's clock, in UTC."""
+    local = at.astimezone(ZoneInfo(schedule.zone))
+    return local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+
+
+def day_after(schedule: Schedule, at: datetime) -> datetime:
+    """When that day ends."""
+    return day_of(schedule, day_of(schedule, at) + timedelta(hours=36))  # a day has 23 to 25 hours
 
 
 # ------------------------------------------------------------------------------------------ in words

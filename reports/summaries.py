@@ -2,28 +2,64 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
 from locales import _, day, number, percent
+from reports import figures as reckoning
 from reports.model import CENTRE, PROVINCE, Row, UnitFigures
 from reports.text import as_of
+from storage import coverage, nudges, seasons, units
+from storage.base import Connection
+from storage.units import UnitRow
 
 SLOWEST = 5
 
 
-def slowest(figures: UnitFigures, most: int = SLOWEST) -> tuple[Row, ...]:
-    """The units below that are furthest behind: least handed in of those registered (nobody registered comes first),
-    then fewest handed in, fewest registered, by code."""
-    return tuple(sorted(figures.rows, key=_pace)[:most])
+def year_told(conn: Connection, unit: UnitRow, at: datetime) -> int:
+    """The year that is told of a unit by itself: in the first month, and on 1 January in any case, still the one that
+    has just ended, as long as nobody is counted in the new one."""
+    today = seasons.today(at)
+    year = today.year
+    if today.month > 1:
+        return year
+    ended = seasons.today(at - timedelta(days=1)).year < year
+    if not ended and (reckoning.anybody(conn, unit, year) or not reckoning.anybody(conn, unit, year - 1)):
+        return year
+    return year - 1
 
 
-def _pace(row: Row) -> tuple[float, int, int, str]:
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The units below one that are furthest behind and have somebody to be reminded of it; beside them, how many have
+    nobody, and in how many nobody has registered. Units that are not open yet count nowhere."""
+
+    rows: tuple[Row, ...] = ()
+    without_officer: int = 0
+    without_people: int = 0
+
+
+def pace(conn: Connection, unit: UnitRow, figures: UnitFigures, most: int = SLOWEST) -> Pace:
+    """How the units directly below get on, from the *figures* of the unit: least handed in of those registered comes
+    first (nobody registered before all), then fewest handed in, fewest registered, by code."""
+    ids = {units.display_code(child): child.id for child in units.children(conn, unit.id)}
+    closed = coverage.closed_below(conn, unit, seasons.today(figures.as_of))
+    led = nudges.with_officers(conn, unit.id)
+    # A unit that closed again, or has a part that is open, is under way.
+    going = [row for row in figures.rows if row.registered or ids.get(row.code) not in closed]
+    found = sorted((row for row in going if ids.get(row.code) in led), key=_behind)
+    return Pace(tuple(found[:most]), len(going) - len(found), sum(not row.registered for row in found))
+
+
+def _behind(row: Row) -> tuple[float, int, int, str]:
     share = row.submitted / row.registered if row.registered else 0.0
     return share, row.submitted, row.registered, row.code
 
 
-def text(figures: UnitFigures, before: UnitFigures | None = None) -> str:
+def text(figures: UnitFigures, before: UnitFigures | None = None, below: Pace | None = None) -> str:
     """The summary of a unit in the voice in force, at most about fifteen short lines, moment and code last.
 
-    *before*: the figures of the summary before, to tell what has come since.
+    *before*: the figures of the summary before, to tell what has come since. *below*: how the units below get on.
     """
     if figures.empty:
         return "\n\n".join((_("report.nobody"), as_of(figures)))
@@ -34,22 +70,29 @@ def text(figures: UnitFigures, before: UnitFigures | None = None) -> str:
         _("summary.pass_rate", share=percent(rate)) if rate is not None else _("summary.no_rate"),
     ]
     parts = ["\n".join(lines)]
-    if figures.rows and figures.level <= PROVINCE:
-        parts.append(slowest_in_words(figures))
+    if below is not None and figures.level <= PROVINCE:
+        parts.extend(filter(None, [slowest_in_words(figures.level, below)]))
     if before is not None:
         parts.append(_("summary.since", day=day(before.as_of)))
     return "\n\n".join((*parts, as_of(figures)))
 
 
-def slowest_in_words(figures: UnitFigures) -> str:
-    """The slowest units below, a line each, with what they are measured by."""
-    rows = slowest(figures)
-    head = _("summary.slowest.centre" if figures.level == CENTRE else "summary.slowest", n=number(len(rows)))
-    lines = [
+def slowest_in_words(level: int, below: Pace) -> str:
+    """The slowest units below one of a level, a line each, with what they are measured by, and how many have nobody;
+    ``""`` where there is nothing to tell."""
+    lines = []
+    if below.rows:
+        head = "summary.slowest.centre" if level == CENTRE else "summary.slowest"
+        lines.append(_(head, n=number(len(below.rows))))
+    lines.extend(
         _("summary.slow", unit=row.label, submitted=number(row.submitted), registered=number(row.registered))
-        for row in rows
-    ]
-    return "\n".join((head, *lines))
+        for row in below.rows
+    )
+    if below.without_officer:
+        lines.append(_("summary.without_officer", n=number(below.without_officer)))
+    if below.without_people > len(below.rows):
+        lines.append(_("summary.without_people", n=number(below.without_people)))
+    return "\n".join(lines)
 
 
 def _counted(name: str, figures: UnitFigures, before: UnitFigures | None) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
@@ -20,16 +20,18 @@ from storage.conversations import Reach, conversations
 from storage.officers import OfficerRow, officer_contacts
 from storage.outbox import outbox as outgoing
 from storage.people import contacts, people
-from storage.reminders import stops
+from storage.reminders import FIRST_HOUR, morning_after, stops
 from storage.units import Unit, UnitRow
 
 SHORTEST, LONGEST = 20, 1_000  # characters
-MOST_PEOPLE = 10_000  # that one announcement may reach
+MOST_PEOPLE = 10_000  # that one announcement may reach, and those of one officer on one day
 REPORTED_AFTER = timedelta(hours=24)  # at the latest: what has not left by then counts as not reached
 
 
 class Announcement(SQLModel, table=True):
-    """One announcement. ``after``: the last person written to; ``written``: how many messages went into the outbox."""
+    """One announcement. ``day``: on which it is sent, so that one made at night is the next day's; ``people``: how many
+    it was to reach; ``after``: the last person written to; ``written``: how many messages went into the outbox;
+    ``spared``: who had another one that day."""
 
     __tablename__ = "announcements"
     __table_args__ = (
@@ -55,6 +57,8 @@ class Announcement(SQLModel, table=True):
     sent: int = 0
     unreachable: int = 0
     done_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    people: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    spared: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 announcements = table_of(Announcement)
@@ -75,6 +79,7 @@ class AnnouncementRow:
     after: int
     written: int
     all_written: bool
+    spared: int
 
 
 # ------------------------------------------------------------------------------------------ may I
@@ -117,14 +122,23 @@ def foreign_link(text: str, own_site: str) -> str | None:
 
 
 def _host(address: str) -> str:
-    """The machine that an address leads to, whatever stands before an ``@`` or behind a colon; ``""``: none."""
+    """The machine that an address leads to; ``""``: none, or one that browsers and this library read differently (a
+    name before an ``@``, a stroke that leans the wrong way)."""
     try:
-        host = urlsplit(address if "://" in address else f"//{address}").hostname or ""
+        found = urlsplit(address if "://" in address else f"//{address}")
+        host = found.hostname or ""
     except ValueError:  # brackets that are no address
+        return ""
+    if "@" in found.netloc or "\\" in address:
         return ""
     return host.rstrip(".,;").removeprefix("www.")
 
 
+_TODAYS_PEOPLE = Prepared(
+    sa.select(sa.func.coalesce(sa.func.sum(announcements.c.people), 0)).where(
+        announcements.c.officer_id == sa.bindparam("officer"), announcements.c.day == sa.bindparam("on_day")
+    )
+)
 _TODAY = Prepared(
     sa.select(announcements.c.made_at, announcements.c.officer_id).where(
         announcements.c.unit_id == sa.bindparam("unit"), announcements.c.day == sa.bindparam("on_day")
@@ -134,18 +148,28 @@ _TODAY = Prepared(
 
 def may_announce(conn: Connection, officer: OfficerRow, unit: UnitRow, now: datetime) -> int:
     """How many citizens an announcement of this unit would reach now. Raises ``Refused``: ``out_of_scope``,
-    ``announcement_today`` (officer, at), ``announcement_many`` (most), ``announcement_nobody``."""
+    ``announcement_today`` (officer, at, on), ``announcement_many`` (most), ``announcement_enough`` (most; an officer's
+    on one day together), ``announcement_nobody``."""
     if not officers.covers(officer, unit.path):
         raise Refused("out_of_scope")
-    earlier = _TODAY.first(conn, unit=unit.id, on_day=seasons.today(now))
+    day = _sent_on(now)
+    earlier = _TODAY.first(conn, unit=unit.id, on_day=day)
     if earlier is not None:
-        raise Refused("announcement_today", officer=officers.name_of(conn, earlier.officer_id), at=earlier.made_at)
+        called = officers.name_of(conn, earlier.officer_id)
+        raise Refused("announcement_today", officer=called, at=earlier.made_at, on=day)
     found = reachable(conn, unit.path)
     if found > MOST_PEOPLE:
         raise Refused("announcement_many", most=MOST_PEOPLE)
     if not found:
         raise Refused("announcement_nobody")
+    if found + _TODAYS_PEOPLE.value(conn, officer=officer.id, on_day=day) > MOST_PEOPLE:
+        raise Refused("announcement_enough", most=MOST_PEOPLE)
     return found
+
+
+def _sent_on(now: datetime) -> date:
+    """The day on which one that is made now is sent: at night the next."""
+    return seasons.today(morning_after(now))
 
 
 _WILLING = (
@@ -189,6 +213,8 @@ _PUT = Prepared(
         all_written=False,
         sent=0,
         unreachable=0,
+        people=sa.bindparam("count"),
+        spared=0,
     )
     .returning(announcements.c.id)
 )
@@ -198,7 +224,9 @@ def announce(conn: Connection, officer: OfficerRow, unit: UnitRow, text: str, ow
     """Announce: how many it will reach. Raises as :func:`checked` and :func:`may_announce`."""
     checked(text, own_site)
     count = may_announce(conn, officer, unit, now)
-    made: int = _PUT.value(conn, unit=unit.id, officer=officer.id, on_day=seasons.today(now), words=text, now=now)
+    made: int = _PUT.value(
+        conn, unit=unit.id, officer=officer.id, on_day=_sent_on(now), words=text, now=now, count=count
+    )
     audit.write(conn, f"officer:{officer.id}", "announcement.made", f"announcement:{made}", now, unit.id, people=count)
     return count
 
@@ -214,6 +242,7 @@ _COLUMNS = (
     announcements.c.after,
     announcements.c.written,
     announcements.c.all_written,
+    announcements.c.spared,
 )
 _OPEN = Prepared(
     sa.select(*_COLUMNS)
@@ -227,8 +256,16 @@ _LOCKED = Prepared(
     .where(announcements.c.id == sa.bindparam("which"), announcements.c.done_at.is_(None))
     .with_for_update(of=announcements)
 )
+_HAD_ONE = sa.exists(
+    sa.select(outgoing.c.id).where(
+        outgoing.c.person_id == people.c.id,
+        outgoing.c.topic.like(f"{TOPIC}%"),
+        outgoing.c.not_before >= sa.bindparam("since", type_=UtcTime),
+        outgoing.c.outcome != "cancelled",
+    )
+)
 _NEXT = Prepared(
-    sa.select(people.c.id)
+    sa.select(people.c.id, _HAD_ONE.label("had_one"))
     .select_from(units.join(people, people.c.unit_id == units.c.id))
     .where(*_BELOW, people.c.id > sa.bindparam("after"), *_WILLING)
     .order_by(people.c.id)
@@ -240,7 +277,13 @@ _GO_ON = Prepared(
     .values(
         after=sa.bindparam("upto", type_=sa.BigInteger),
         written=announcements.c.written + sa.bindparam("more", type_=sa.Integer),
+        spared=announcements.c.spared + sa.bindparam("not_more", type_=sa.Integer),
         all_written=sa.bindparam("ended"),
+    )
+)
+_OPEN_ON = Prepared(
+    sa.select(announcements.c.id).where(
+        announcements.c.unit_id == sa.bindparam("unit"), announcements.c.done_at.is_(None)
     )
 )
 
@@ -256,15 +299,24 @@ def locked(conn: Connection, announcement_id: int) -> AnnouncementRow | None:
     return None if row is None else AnnouncementRow(*row)
 
 
-def next_people(conn: Connection, row: AnnouncementRow, most: int) -> list[int]:
-    """The next citizens to write to (row ids of people)."""
+def open_on(conn: Connection, unit_id: int) -> int | None:
+    """The announcement of a unit that is not done yet."""
+    found: int | None = _OPEN_ON.value(conn, unit=unit_id)
+    return found
+
+
+def next_people(conn: Connection, row: AnnouncementRow, most: int, now: datetime) -> list[tuple[int, bool]]:
+    """The next citizens (row ids of people), and who of them has one on this day already, of whatever unit: they are
+    not written to again."""
     low, high = row.path, row.path[:-1] + "0"
-    return [each.id for each in _NEXT.all(conn, low=low, high=high, after=row.after, most=most)]
+    since = datetime.combine(seasons.today(now), time(FIRST_HOUR), seasons.ZONE)
+    found = _NEXT.all(conn, low=low, high=high, after=row.after, most=most, since=since)
+    return [(each.id, bool(each.had_one)) for each in found]
 
 
-def go_on(conn: Connection, row: AnnouncementRow, upto: int, written: int, *, ended: bool) -> None:
-    """These have been written to, up to a person; *ended*: they were the last."""
-    _GO_ON.run(conn, which=row.id, upto=upto, more=written, ended=ended)
+def go_on(conn: Connection, row: AnnouncementRow, upto: int, written: int, spared: int, *, ended: bool) -> None:
+    """These have been written to or spared, up to a person; *ended*: they were the last."""
+    _GO_ON.run(conn, which=row.id, upto=upto, more=written, not_more=spared, ended=ended)
 
 
 def topic(announcement_id: int) -> str:
@@ -282,7 +334,12 @@ _OUTCOMES = Prepared(
 _DONE = Prepared(
     sa.update(announcements)
     .where(announcements.c.id == sa.bindparam("which"), announcements.c.done_at.is_(None))
-    .values(sent=sa.bindparam("arrived"), unreachable=sa.bindparam("lost"), done_at=sa.bindparam("now"))
+    .values(
+        sent=sa.bindparam("arrived"),
+        unreachable=sa.bindparam("lost"),
+        all_written=True,
+        done_at=sa.bindparam("now"),
+    )
 )
 
 
@@ -307,6 +364,18 @@ def close(conn: Connection, row: AnnouncementRow, sent: int, unreachable: int, n
     return True
 
 
+def stop(conn: Connection, row: AnnouncementRow, by: str, now: datetime) -> int:
+    """Nobody else gets it: what waits is not sent, nobody more is written to. How many had got it by now.
+
+    *by* as in the audit trail. Meant for the announcement's own lock (:func:`locked`).
+    """
+    outbox.cancel(conn, topic(row.id))
+    sent = next((each.n for each in _OUTCOMES.all(conn, of=topic(row.id)) if each.outcome == "sent"), 0)
+    _DONE.run(conn, which=row.id, arrived=sent, lost=max(row.written - sent, 0), now=now)
+    audit.write(conn, by, "announcement.stopped", f"announcement:{row.id}", now, row.unit_id, sent=sent)
+    return int(sent)
+
+
 _OF_OFFICER = Prepared(
     sa.select(contacts.c.id, contacts.c.account, contacts.c.address, conversations.c.language)
     .select_from(
@@ -317,11 +386,6 @@ _OF_OFFICER = Prepared(
     .where(officer_contacts.c.officer_id == sa.bindparam("officer"), contacts.c.reachable)
     .order_by(contacts.c.id)
 )
-_PURGE = Prepared(
-    sa.delete(announcements).where(
-        announcements.c.done_at.is_not(None), announcements.c.made_at < sa.bindparam("before")
-    )
-)
 
 
 def contacts_of_officer(conn: Connection, officer_id: int) -> list[Reach]:
@@ -329,6 +393,12 @@ def contacts_of_officer(conn: Connection, officer_id: int) -> list[Reach]:
     return [Reach(*row) for row in _OF_OFFICER.all(conn, officer=officer_id)]
 
 
-def purge(conn: Connection, before: datetime) -> int:
-    """Forget announcements that were done long ago."""
-    return _PURGE.run(conn, before=before)
+def purge(conn: Connection, before: datetime, most: int = 500) -> int:
+    """Forget announcements that were done long ago, at most so many at once; how many."""
+    old = (
+        sa.select(announcements.c.id)
+        .where(announcements.c.done_at.is_not(None), announcements.c.made_at < before)
+        .order_by(announcements.c.id)
+        .limit(most)
+    )
+    return conn.execute(sa.delete(announcements).where(announcements.c.id.in_(old))).rowcount

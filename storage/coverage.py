@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 import sqlalchemy as sa
 
@@ -10,7 +11,7 @@ from storage.base import Connection, Prepared, table_of
 from storage.officers import officer_roles
 from storage.people import people
 from storage.rollout import rollout, upserts
-from storage.units import COMMUNE, Unit, UnitRow, bounds
+from storage.units import COMMUNE, Unit, UnitRow, bounds, children, settings, unit_settings
 
 units = table_of(Unit)
 
@@ -100,3 +101,22 @@ def reach_of_children(conn: Connection, unit: UnitRow, child_paths: dict[str, in
             for place, counts in enumerate((True, not row.officer, not row.scan), 1):
                 found[child][place] += counts
     return {child: Reach(*counted) for child, counted in found.items()}
+
+
+_OWN_OPENING = Prepared(
+    sa.select(units.c.id)
+    .select_from(unit_settings.join(units, units.c.id == unit_settings.c.unit_id))
+    .where(units.c.parent_id == sa.bindparam("parent"), unit_settings.c.key == "open_from")
+    .distinct()
+)
+
+
+def closed_below(conn: Connection, unit: UnitRow, day: date) -> set[int]:
+    """The units directly below that are not open yet on a day (làm điểm), by their own setting or by one above."""
+    usual = settings(conn, unit).open_from > day
+    own = {row.id for row in _OWN_OPENING.all(conn, parent=unit.id)}
+    return {
+        child.id
+        for child in children(conn, unit.id)
+        if (settings(conn, child).open_from > day if child.id in own else usual)
+    }

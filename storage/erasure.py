@@ -9,18 +9,18 @@ import sqlalchemy as sa
 from storage import (
     assessments,
     audit,
+    claims,
     counters,
     desks,
     events,
     evidence,
-    imports,
     jobs,
     numbering,
     privacy,
+    recipients,
     reminders,
     removed,
     rollout,
-    schedules,
     suggestions,
     unsaid,
 )
@@ -113,7 +113,6 @@ _ERASE_PERSON = (
     _by(resume_cards, "person_id"),
     _by(reminders.reminders, "person_id"),
     _by(reminders.stops, "person_id"),
-    _by(suggestions.suggestions, "person_id"),
     _by(consents, "person_id"),
     _by(contact_person, "person_id"),
     _by(people, "id"),
@@ -153,7 +152,7 @@ def forget_contact(conn: Connection, contact_id: int, now: datetime) -> None:
     evidence.forget_arrivals(conn, contact_id)
     evidence.forget_uploads(conn, contact_id, now)
     jobs.forget(conn, contact_id)
-    schedules.forget_contact(conn, contact_id)
+    recipients.forget_contact(conn, contact_id)
     privacy.forget_contact(conn, contact_id)
     if address is not None:
         events.forget(conn, address)
@@ -237,8 +236,9 @@ def erase_person(
             events.forget(conn, contact.address)
     drop_fleeting(conn)  # an officer may have the dossier open
     events.forget_words(conn, (person.name, *codes))
+    suggestions.forget_person(conn, person.id, now)
     privacy.forget_person(conn, person.id, now)
-    imports.forget_person(conn, person, actor, now)
+    claims.forget_person(conn, person, actor, now)
     for statement in _ERASE_PERSON:
         statement.run(conn, key=person.id)
     for contact_id in (*(each.contact_id for each in held if each.contact_id not in kept), *husks):

@@ -12,6 +12,7 @@ from sqlmodel import Field, SQLModel
 from storage import deletions, sent_files, stale
 from storage.base import BigId, Connection, Prepared, Refused, UtcTime, table_of
 from storage.people import contact_person
+from storage.summary_pages import pages
 
 PICTURE_KINDS = ("photo", "certificate")
 MOST_PICTURES = 8  # for one answer
@@ -694,7 +695,7 @@ def forget_uploads(conn: Connection, contact_id: int, now: datetime) -> None:
 
 def _references() -> sa.CompoundSelect[tuple[str]]:
     """The key of every reference: a piece of evidence, an upload not yet used, a chart that a history shows, the
-    thumbnail of an upload.
+    thumbnail of an upload, the chart of a summary that is still to go out.
 
     One statement, hence one view: between two an upload could become evidence and be seen as neither.
     """
@@ -703,6 +704,7 @@ def _references() -> sa.CompoundSelect[tuple[str]]:
         sa.select(evidence.c.key).where(evidence.c.key.is_not(None)),
         sa.select(uploads.c.key).where(live),
         sa.select(uploads.c.thumbnail).where(uploads.c.thumbnail.is_not(None)),
+        sa.select(pages.c.picture).where(pages.c.picture.is_not(None)),
     )
 
 

@@ -18,8 +18,8 @@ from storage import (
     nudges,
     outbox,
     people,
+    recipients,
     report_runs,
-    schedules,
     suggestions,
 )
 from storage.base import Connection
@@ -73,11 +73,11 @@ def tidy(conn: Connection, keep: Keep, now: datetime) -> bool:
     )
     albums.purge(conn, now - timedelta(hours=keep.albums_hours))
     jobs.purge(conn, now - timedelta(days=keep.outbox_days))
-    report_runs.purge(conn, now - timedelta(days=keep.reports_days))
+    report_runs.purge(conn, now - timedelta(days=keep.reports_days), now - timedelta(days=report_runs.LOOKS_DAYS))
     attempts.purge(conn, now - attempts.KEPT)
     handed.purge(conn, now)
-    schedules.purge(conn, now - timedelta(days=keep.history_days))
+    recipients.purge(conn, now - timedelta(days=keep.history_days))
     nudges.purge(conn, now - timedelta(days=keep.history_days))
-    suggestions.purge(conn, now - timedelta(days=keep.history_days))
+    suggestions.purge(conn, now - timedelta(days=keep.history_days), now)
     announcements.purge(conn, now - timedelta(days=round(keep.audit_years * 365.25)))
     return len(provisional) + len(unjoined) >= 200

@@ -19,7 +19,7 @@ from storage.engine import reading
 if TYPE_CHECKING:  # Alembic takes a third of a second to import, and most commands only ask for the version
     from alembic.config import Config
 
-HEAD = "0004"
+HEAD = "0005"
 FOLDER = Path(__file__).parent / "migrations"
 _VERSION = sa.table("alembic_version", sa.column("version_num", sa.String))
 

@@ -10,14 +10,17 @@ from sqlmodel import Field, SQLModel
 
 from storage import audit
 from storage.base import BigId, Connection, Prepared, UtcTime, table_of
-from storage.conversations import Reach, conversations
-from storage.officers import officer_contacts, officer_roles
-from storage.people import contacts
+from storage.officers import officer_roles
+from storage.reminders import morning_after
 from storage.seasons import today
+from storage.units import Unit
+
+MOST_A_DAY = 2  # that one unit gets, whoever sends them
 
 
 class Nudge(SQLModel, table=True):
-    """An officer's reminder to the officers of a unit; one a day (in Vietnam), unit and sender."""
+    """An officer's reminder to the officers of a unit; one a day (in Vietnam), unit and sender. ``on_day``: when it is
+    read, so that one written at night is the next day's."""
 
     __tablename__ = "nudges"
     __table_args__ = (sa.UniqueConstraint("unit_id", "officer_id", "on_day"),)
@@ -39,6 +42,7 @@ class NudgeAnswer(SQLModel, table=True):
 
 nudges = table_of(Nudge)
 answers = table_of(NudgeAnswer)
+units = table_of(Unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,31 +85,40 @@ _NOTE = Prepared(
         nudge_id=sa.bindparam("nudge"), officer_id=sa.bindparam("officer"), at=sa.bindparam("now")
     )
 )
-_READERS = Prepared(
-    sa.select(
-        officer_contacts.c.officer_id, contacts.c.id, contacts.c.account, contacts.c.address, conversations.c.language
+_COUNT = Prepared(
+    sa.select(sa.func.count()).where(
+        nudges.c.unit_id == sa.bindparam("unit"), nudges.c.on_day == sa.bindparam("day", type_=sa.Date)
     )
-    .select_from(
-        officer_roles.join(officer_contacts, officer_contacts.c.officer_id == officer_roles.c.officer_id)
-        .join(contacts, contacts.c.id == officer_contacts.c.contact_id)
-        .join(conversations, conversations.c.contact_id == contacts.c.id)
+)
+_LED = Prepared(
+    sa.select(units.c.id).where(
+        units.c.parent_id == sa.bindparam("parent"),
+        units.c.id.in_(sa.select(officer_roles.c.unit_id).where(officer_roles.c.until.is_(None))),
     )
-    .where(officer_roles.c.unit_id == sa.bindparam("unit"), officer_roles.c.until.is_(None), contacts.c.reachable)
-    .order_by(officer_contacts.c.officer_id, conversations.c.used_at, contacts.c.id)
 )
 
 
-def readers(conn: Connection, unit_id: int) -> dict[int, Reach]:
-    """The officers with a role on the unit itself, each with the reachable contact used last."""
-    return {row.officer_id: Reach(*row[1:]) for row in _READERS.all(conn, unit=unit_id)}
+def with_officers(conn: Connection, parent_id: int) -> set[int]:
+    """The units directly below one that have an officer of their own: somebody there can be reminded."""
+    return {row.id for row in _LED.all(conn, parent=parent_id)}
 
 
-def send(conn: Connection, unit_id: int, officer_id: int, now: datetime) -> int | None:
-    """Note down a nudge; its id, ``None`` when this officer has nudged this unit today already."""
-    day = today(now)
+def hindrance(conn: Connection, unit_id: int, officer_id: int, now: datetime) -> str:
+    """Why this officer cannot nudge this unit now: ``before`` (they did today), ``enough`` (:data:`MOST_A_DAY` from
+    whomever today); ``""``: they can. Today is the day on which it would be read."""
+    day = _day(now)
     if _THERE.first(conn, unit=unit_id, officer=officer_id, day=day) is not None:
-        return None
-    found: int = _PUT.value(conn, unit=unit_id, officer=officer_id, day=day, now=now)
+        return "before"
+    return "enough" if _COUNT.value(conn, unit=unit_id, day=day) >= MOST_A_DAY else ""
+
+
+def _day(now: datetime) -> date:
+    return today(morning_after(now))
+
+
+def send(conn: Connection, unit_id: int, officer_id: int, now: datetime) -> int:
+    """Note down a nudge that nothing hinders; its id."""
+    found: int = _PUT.value(conn, unit=unit_id, officer=officer_id, day=_day(now), now=now)
     audit.write(conn, f"officer:{officer_id}", "nudge.send", f"unit:{unit_id}", now, unit_id, nudge=found)
     return found
 
@@ -125,6 +138,7 @@ def note(conn: Connection, nudge: NudgeRow, officer_id: int, now: datetime) -> b
     return True
 
 
-def purge(conn: Connection, before: datetime) -> int:
-    """Forget nudges sent before a moment, with their answers; how many."""
-    return conn.execute(sa.delete(nudges).where(nudges.c.at < before)).rowcount
+def purge(conn: Connection, before: datetime, most: int = 500) -> int:
+    """Forget nudges sent before a moment, with their answers, at most so many at once; how many."""
+    old = sa.select(nudges.c.id).where(nudges.c.at < before).order_by(nudges.c.id).limit(most)
+    return conn.execute(sa.delete(nudges).where(nudges.c.id.in_(old))).rowcount

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
@@ -104,16 +105,17 @@ class OfficerRow:
 # ------------------------------------------------------------------------------------------ who
 
 
+_WITH_ROLE = (
+    officers.c.id,
+    officers.c.name,
+    units.c.id.label("unit_id"),
+    units.c.name.label("unit_name"),
+    units.c.path,
+    units.c.level,
+    officer_roles.c.role,
+)
 _OFFICER = Prepared(
-    sa.select(
-        officers.c.id,
-        officers.c.name,
-        units.c.id.label("unit_id"),
-        units.c.name.label("unit_name"),
-        units.c.path,
-        units.c.level,
-        officer_roles.c.role,
-    )
+    sa.select(*_WITH_ROLE)
     .select_from(
         officer_contacts.join(officers, officers.c.id == officer_contacts.c.officer_id)
         .outerjoin(officer_roles, sa.and_(officer_roles.c.officer_id == officers.c.id, officer_roles.c.until.is_(None)))
@@ -124,13 +126,33 @@ _OFFICER = Prepared(
 )
 
 
-def of_contact(conn: Connection, contact_id: int) -> OfficerRow | None:
-    """The officer who acts through a contact, or ``None``."""
-    found = _OFFICER.all(conn, contact=contact_id)
+_BY_ID = Prepared(
+    sa.select(*_WITH_ROLE)
+    .select_from(
+        officers.outerjoin(
+            officer_roles, sa.and_(officer_roles.c.officer_id == officers.c.id, officer_roles.c.until.is_(None))
+        ).outerjoin(units, units.c.id == officer_roles.c.unit_id)
+    )
+    .where(officers.c.id == sa.bindparam("officer"))
+    .order_by(units.c.level, officer_roles.c.id)
+)
+
+
+def by_id(conn: Connection, officer_id: int) -> OfficerRow | None:
+    """An officer with the roles in force now, wherever they act from; ``None``: there is none."""
+    return _with_roles(_BY_ID.all(conn, officer=officer_id))
+
+
+def _with_roles(found: list[Any]) -> OfficerRow | None:
     if not found:
         return None
     roles = tuple(RoleRow(*row[2:]) for row in found if row.unit_id is not None)
     return OfficerRow(found[0].id, found[0].name, roles)
+
+
+def of_contact(conn: Connection, contact_id: int) -> OfficerRow | None:
+    """The officer who acts through a contact, or ``None``."""
+    return _with_roles(_OFFICER.all(conn, contact=contact_id))
 
 
 def covers(officer: OfficerRow, path: str, roles: tuple[str, ...] = ROLES) -> bool:
@@ -286,6 +308,11 @@ _USE_INVITE = Prepared(
     .where(invites.c.secret_hash == sa.bindparam("hash"), invites.c.used_at.is_(None))
     .values(used_at=sa.bindparam("now"))
 )
+_USED_BY = Prepared(
+    sa.update(invites)
+    .where(invites.c.secret_hash == sa.bindparam("hash"))
+    .values(officer_id=sa.bindparam("officer"))
+)
 _INSERT_OFFICER = Prepared(
     sa.insert(officers).values(name=sa.bindparam("called"), made_at=sa.bindparam("now")).returning(officers.c.id)
 )
@@ -328,7 +355,8 @@ def open_invite(conn: Connection, secret_hash: str, now: datetime) -> InviteRow:
 def accept(conn: Connection, found: InviteRow, contact_id: int, name: str | None, now: datetime) -> int:
     """Use an invite: the contact becomes (or stays) an officer, with the invite's role; the officer id.
 
-    The contact's present officer gets the role when there is one: one person may hold several.
+    The contact's present officer gets the role when there is one: one person may hold several. The invite keeps who
+    used it, for it may spell their name otherwise.
     """
     if _USE_INVITE.run(conn, hash=found.secret_hash, now=now) == 0:
         raise Refused("invite_used")
@@ -339,6 +367,7 @@ def accept(conn: Connection, found: InviteRow, contact_id: int, name: str | None
         officer_id = present.id
     else:
         officer_id = _INSERT_OFFICER.value(conn, called=name or found.name, now=now)
+    _USED_BY.run(conn, hash=found.secret_hash, officer=officer_id)
     if present is None or present.id != officer_id:
         sign_out(conn, contact_id, now)
         _INSERT_CONTACT.run(conn, contact=contact_id, officer=officer_id, now=now)
@@ -391,6 +420,18 @@ _END_LINKS = Prepared(
     .where(invites.c.officer_id == sa.bindparam("officer"), invites.c.used_at.is_(None))
     .values(used_at=sa.bindparam("now"))
 )
+_CALLED = Prepared(
+    sa.select(officers.c.name)
+    .where(officers.c.id == sa.bindparam("officer"))
+    .union(
+        sa.select(invites.c.name).where(invites.c.officer_id == sa.bindparam("officer"), invites.c.name.is_not(None))
+    )
+)
+_OPEN_ON = Prepared(
+    sa.select(invites.c.secret_hash, invites.c.name).where(
+        invites.c.unit_id == sa.bindparam("unit"), invites.c.used_at.is_(None), invites.c.name.is_not(None)
+    )
+)
 _OTHERS_THERE = Prepared(
     sa.select(officer_roles.c.id)
     .where(
@@ -406,8 +447,9 @@ _OTHERS_THERE = Prepared(
 def end(
     conn: Connection, officer_id: int, unit_id: int | None, now: datetime, by: str
 ) -> tuple[list[RoleRow], list[RoleRow]]:
-    """End an officer's roles on one unit, or all: (those that ended, those that are left), each written down. With none
-    left no link of theirs opens anything any more; their chats are the caller's (:func:`storage.desks.dismiss`).
+    """End an officer's roles on one unit, or all: (those that ended, those that are left), each written down. No invite
+    to a role there that names them opens anything any more, and with none left no link of theirs; their chats are the
+    caller's (:func:`storage.desks.dismiss`).
 
     Raises ``Refused("role_none")`` where no such role is in force.
     """
@@ -420,6 +462,7 @@ def end(
         _END_ROLE.run(conn, row=row.id, now=now)
         audit.write(conn, by, "officer.end", f"officer:{officer_id}", now, row.unit_id, role=row.role)
         ended.append(role)
+        _end_invites(conn, officer_id, row.unit_id, now)
     if not ended:
         raise Refused("role_none")
     if not left:
@@ -428,8 +471,18 @@ def end(
 
 
 def end_links(conn: Connection, officer_id: int, now: datetime) -> None:
-    """No link that was given to this officer opens anything any more."""
+    """No link that was given to this officer opens anything any more, nor an invite in their name on their units."""
     _END_LINKS.run(conn, officer=officer_id, now=now)
+    for row in _IN_FORCE.all(conn, officer=officer_id):
+        _end_invites(conn, officer_id, row.unit_id, now)
+
+
+def _end_invites(conn: Connection, officer_id: int, unit_id: int, now: datetime) -> None:
+    """A second slip, or an earlier invite, that nobody has used would open the office again."""
+    called = {row.name.casefold() for row in _CALLED.all(conn, officer=officer_id)}
+    for row in _OPEN_ON.all(conn, unit=unit_id):
+        if row.name.casefold() in called:
+            _USE_INVITE.run(conn, hash=row.secret_hash, now=now)
 
 
 def alone_on(conn: Connection, officer_id: int, role: RoleRow) -> bool:

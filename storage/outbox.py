@@ -25,6 +25,7 @@ def _only(condition: str) -> dict[str, Any]:
 
 _waiting = _only("outcome = 'waiting'")
 _with_topic = _only("topic is not null")
+_to_person = _only("person_id is not null and topic is not null")
 
 
 class Outgoing(SQLModel, table=True):
@@ -39,6 +40,7 @@ class Outgoing(SQLModel, table=True):
         sa.Index("ix_outbox_due", "account", "not_before", **_waiting),
         sa.Index("ix_outbox_address", "account", "address", **_waiting),
         sa.Index("ix_outbox_topic", "topic", **_with_topic),
+        sa.Index("ix_outbox_person", "person_id", **_to_person),
     )
     id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
     account: str = Field(max_length=64)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from storage import conversations, outbox
 from storage.base import Connection, Prepared
+from storage.conversations import Reach
+from storage.officers import officer_contacts, officer_roles
 from storage.outbox import outbox as rows
 from storage.people import contacts
+
+OWN_SITE = "web"  # the account of the own page, where what was said is found at the next visit: it reaches nobody
 
 _SET = Prepared(
     sa.update(contacts)
@@ -61,3 +66,62 @@ def lost(conn: Connection, account: str, address: str, reason: str, now: datetim
 def found(conn: Connection, account: str, address: str) -> None:
     """The contact can be written to again."""
     _SET.run(conn, of_account=account, of_address=address, now_reachable=True)
+
+
+# ------------------------------------------------------------------------------------------ officers
+
+# The best last: rather one that pushes than the own page, of those the one used last.
+_worst_first = (
+    sa.case((contacts.c.account == sa.literal_column(f"'{OWN_SITE}'"), 0), else_=1),
+    conversations.conversations.c.used_at,
+    contacts.c.id.desc(),
+)
+_officers = (
+    sa.select(
+        officer_contacts.c.officer_id,
+        contacts.c.id,
+        contacts.c.account,
+        contacts.c.address,
+        conversations.conversations.c.language,
+    )
+    .select_from(
+        officer_contacts.join(contacts, contacts.c.id == officer_contacts.c.contact_id).join(
+            conversations.conversations, conversations.conversations.c.contact_id == contacts.c.id
+        )
+    )
+    .where(contacts.c.reachable)
+    .order_by(*_worst_first)
+)
+_OF_OFFICER = Prepared(_officers.where(officer_contacts.c.officer_id == sa.bindparam("officer")))
+_OF_EVERY_OFFICER = Prepared(_officers)
+_ON_UNIT = Prepared(
+    _officers.where(
+        officer_contacts.c.officer_id.in_(
+            sa.select(officer_roles.c.officer_id).where(
+                officer_roles.c.unit_id == sa.bindparam("unit"), officer_roles.c.until.is_(None)
+            )
+        )
+    )
+)
+
+
+def of_officer(conn: Connection, officer_id: int) -> Reach | None:
+    """Where an officer is told what they did not ask for: the reachable contact used last, the own page only where
+    there is no other; ``None``: nowhere."""
+    found = _OF_OFFICER.all(conn, officer=officer_id)
+    return Reach(*found[-1][1:]) if found else None
+
+
+def of_officers(conn: Connection, only: Collection[int] | None = None) -> dict[int, Reach]:
+    """The same of all officers, or of *only* these."""
+    found = (
+        _OF_EVERY_OFFICER.all(conn)
+        if only is None
+        else conn.execute(_officers.where(officer_contacts.c.officer_id.in_(only)))
+    )
+    return {row.officer_id: Reach(*row[1:]) for row in found}
+
+
+def of_officers_on(conn: Connection, unit_id: int) -> dict[int, Reach]:
+    """The same of the officers with a role on the unit itself."""
+    return {row.officer_id: Reach(*row[1:]) for row in _ON_UNIT.all(conn, unit=unit_id)}

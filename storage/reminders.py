@@ -134,7 +134,7 @@ _STOPPED = (
         .outerjoin(stops, stops.c.person_id == assessments.c.person_id)
     )
     .where(
-        assessments.c.year == sa.bindparam("of"),
+        assessments.c.year.in_(sa.bindparam("years", expanding=True)),
         assessments.c.status.in_([sa.literal_column(f"'{status}'") for status in STOPPED]),
         assessments.c.handed_in_at.is_(None),
         sa.func.coalesce(reminders.c.sent, 0) < len(AFTER),
@@ -147,15 +147,35 @@ _ONE = _STOPPED.where(assessments.c.id == sa.bindparam("low"))
 _LAST = Prepared(sa.select(sa.func.max(assessments.c.id)))
 
 
+_OPEN_YEARS = Prepared(
+    sa.select(seasons.seasons.c.year)
+    .where(
+        seasons.seasons.c.assessment_from <= sa.bindparam("day", type_=sa.Date),
+        sa.or_(
+            seasons.seasons.c.assessment_to >= sa.bindparam("day", type_=sa.Date),
+            seasons.seasons.c.decision_to >= sa.bindparam("day", type_=sa.Date),
+        ),
+    )
+    .distinct()
+)
+
+
+def years(conn: Connection, now: datetime) -> list[int]:
+    """The years whose forms may still be gone on with somewhere, the newest first: this one, and any whose windows
+    reach over New Year."""
+    today = seasons.today(now)
+    return sorted({today.year, *(row.year for row in _OPEN_YEARS.all(conn, day=today))}, reverse=True)
+
+
 def due(conn: Connection, now: datetime, after: int = 0) -> tuple[list[Due], int]:
     """Who is to be reminded now, among the next :data:`BLOCK` forms after a row id; and the row id to go on from (0:
     that was the last of them). Nobody at night. Reads only; each is to be asked for again (:func:`still_due`)."""
     if is_night(now):
         return [], 0
-    seen: dict[str, Windows] = {}
+    seen: dict[tuple[int, str], Windows] = {}
     found = [
         each
-        for row in conn.execute(_IN_BLOCK, {"of": seasons.today(now).year, "low": after, "high": after + BLOCK})
+        for row in conn.execute(_IN_BLOCK, {"years": years(conn, now), "low": after, "high": after + BLOCK})
         if (each := _judged(conn, row, now, seen)) is not None
     ]
     last = _LAST.value(conn) or 0
@@ -166,15 +186,15 @@ def still_due(conn: Connection, assessment_id: int, now: datetime) -> Due | None
     """The same of one form, as it is now."""
     if is_night(now):
         return None
-    row = conn.execute(_ONE, {"of": seasons.today(now).year, "low": assessment_id}).first()
+    row = conn.execute(_ONE, {"years": years(conn, now), "low": assessment_id}).first()
     return None if row is None else _judged(conn, row, now, {})
 
 
-def _judged(conn: Connection, row: Any, now: datetime, seen: dict[str, Windows]) -> Due | None:
-    province = "/".join(row.path.split("/")[:2])
-    season = seen.get(province)
+def _judged(conn: Connection, row: Any, now: datetime, seen: dict[tuple[int, str], Windows]) -> Due | None:
+    place = row.year, "/".join(row.path.split("/")[:2])
+    season = seen.get(place)
     if season is None:
-        season = seen[province] = seasons.windows_at(conn, row.year, row.path)
+        season = seen[place] = seasons.windows_at(conn, row.year, row.path)
     today = seasons.today(now)
     mends = row.status == "returned" and season.decision_open(today)
     if not (season.assessment_open(today) or mends):
@@ -233,7 +253,8 @@ def topic(person_id: int) -> str:
 _UNASKED = (
     outbox.c.outcome == "waiting",
     outbox.c.priority == sa.literal_column(str(BULK)),
-    outbox.c.not_before <= sa.bindparam("now"),
+    # Also what was put off for minutes only: its time may come before the night is looked at again.
+    outbox.c.not_before < sa.bindparam("until"),
     sa.or_(outbox.c.topic.like(f"{TOPIC}:%"), outbox.c.topic.like("announcement:%")),
 )
 _LOUD = Prepared(sa.select(outbox.c.id).where(*_UNASKED).limit(1))
@@ -242,12 +263,12 @@ _HUSH = Prepared(sa.update(outbox).where(*_UNASKED).values(not_before=sa.bindpar
 
 def loud(conn: Connection, now: datetime) -> bool:
     """Is it night, and would something be said unasked all the same?"""
-    return is_night(now) and _LOUD.first(conn, now=now) is not None
+    return is_night(now) and _LOUD.first(conn, until=morning_after(now)) is not None
 
 
 def hush(conn: Connection, now: datetime) -> int:
     """What waits to be said unasked, and could not leave by the evening, waits for the morning; how many messages."""
-    return _HUSH.run(conn, now=now, until=morning_after(now)) if is_night(now) else 0
+    return _HUSH.run(conn, until=morning_after(now)) if is_night(now) else 0
 
 
 # ------------------------------------------------------------------------------------------ not unasked

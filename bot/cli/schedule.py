@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reports.schedules import Schedule
     from storage.base import Connection
     from storage.conversations import Reach
-    from storage.schedules import Holder
+    from storage.recipients import Holder
 
 app = group(_("cli.schedule"))
 KEYS = ("cli.schedule.would", "cli.schedule.planned")
@@ -28,7 +28,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help=_("cli.arg.schedule"),
 @app.command("list", cls=Command, help=_("cli.schedule.list"))
 def list_(json: Json = False) -> None:
     """Every schedule: what, when, the next time, how many get it."""
-    from bot.schedules import recipients
+    from bot.schedules import who_gets
     from reports import schedules as times
 
     settings = loaded()
@@ -36,7 +36,7 @@ def list_(json: Json = False) -> None:
     found = []
     with reader(settings) as conn:
         for each in _known(settings):
-            found.append((each, times.next_due(each, moment_of), len(recipients(conn, each))))
+            found.append((each, times.next_due(each, moment_of), len(who_gets(conn, each))))
     if json:
         emit([{**asdict(each), "next": due, "recipients": count} for each, due, count in found])
         return
@@ -78,7 +78,7 @@ def run(
 ) -> None:
     """Send it now, to all or only to the officers of some units; the running server does the sending."""
     from reports import schedules as times
-    from storage import audit, schedules
+    from storage import audit, recipients, schedules
 
     settings = loaded()
     schedule = _named(settings, name)
@@ -88,7 +88,7 @@ def run(
     if not dry_run:
         with writer(settings) as conn:
             run_id = schedules.plan_now(conn, schedule.name, moment_of, "cli")
-            schedules.begin(conn, run_id, chosen, moment_of, asked=True)
+            recipients.begin(conn, run_id, chosen, moment_of, asked=True)
             audit.write(conn, "cli", "summary.run", f"run:{run_id}", moment_of, recipients=len(chosen))
     reachable = sum(reach is not None for _holder, reach in chosen)
     if json:
@@ -106,16 +106,16 @@ def run(
 
 def _chosen(conn: Connection, schedule: Schedule, to: Any) -> list[tuple[Holder, Reach | None]]:
     """Who gets it, each with the chat that it goes to."""
-    from bot.schedules import recipients
-    from storage import schedules
+    from bot.schedules import who_gets
+    from storage import reach, recipients
 
     units = {unit_of(conn, each).id for each in to}
-    reaches = schedules.every_reach(conn)
+    reaches = reach.of_officers(conn)
     found = []
-    for each in recipients(conn, schedule):
+    for each in who_gets(conn, schedule):
         held = tuple(unit for unit in each.units if not units or unit[0] in units)
         if held:
-            found.append((schedules.Holder(each.officer_id, held), reaches.get(each.officer_id)))
+            found.append((recipients.Holder(each.officer_id, held), reaches.get(each.officer_id)))
     return found
 
 
@@ -150,10 +150,10 @@ def log(
     json: Json = False,
 ) -> None:
     """The newest runs: planned, sent, failed and why, unreachable."""
-    from storage import schedules
+    from storage import recipients
 
     with reader() as conn:
-        found = schedules.log(conn, name, most)
+        found = recipients.log(conn, name, most)
     if json:
         emit([{**asdict(each.run), **each.counts, "reasons": each.reasons} for each in found])
         return

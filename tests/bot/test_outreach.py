@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -77,6 +77,24 @@ async def test_what_could_not_leave_by_the_evening_waits_for_the_morning(service
 def _pushes(service: Service, account: str, now: datetime) -> list[outbox.Waiting]:
     with reading(service.engine) as conn:
         return outbox.pushes_due(conn, account, now)
+
+
+async def test_what_is_tried_again_in_some_minutes_waits_for_the_morning_as_well(
+    service: Service, world: World
+) -> None:
+    citizen = world.chat("web").joins()
+    world.officer().types("/thongbao").types("Mời bà con tới lớp kỹ năng số chiều thứ Bảy").presses("send")
+    await service.outreach.announce()
+    world.passes(hours=11, minutes=29)
+    with writing(service.engine) as conn:
+        (row,) = outbox.pushes_due(conn, citizen.account, world.now)
+        outbox.put_off(conn, row.id, world.now + timedelta(minutes=41))  # told to wait until 21:10
+    world.passes(minutes=2)
+    await service.outreach.hush()
+    world.passes(minutes=40)
+    assert _pushes(service, citizen.account, world.now) == []
+    world.passes(hours=10)
+    assert len(_pushes(service, citizen.account, world.now)) == 1
 
 
 async def test_the_loops_are_among_those_that_must_run(service: Service) -> None:

@@ -14,16 +14,31 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from bot.schedules import BATCH, Means, step, year_of
+from bot.schedules import BATCH, Means, step
+from dialogs import summaries
 from dialogs.model import Screen, decode_screen
 from locales import Voice
 from reports import runs
 from reports.model import UnitFigures
 from reports.schedules import Schedule
-from storage import conversations, counters, officers, outbox, people, reach, schedules, units
+from storage import (
+    conversations,
+    counters,
+    deletions,
+    evidence,
+    officers,
+    outbox,
+    people,
+    reach,
+    recipients,
+    schedules,
+    summary_pages,
+    units,
+)
 from storage.base import Connection
 from storage.engine import metadata, open_engine, reading, writing
 from storage.schedules import Wish
+from tests.support.units import few_units
 
 SUNDAY = datetime(2026, 10, 4, 2, 0, tzinfo=UTC)  # 9:00 in Vietnam
 MONDAY = datetime(2026, 10, 5, 0, 0, tzinfo=UTC)  # 7:00 in Vietnam
@@ -100,15 +115,15 @@ class Desk:
         with reading(self.engine) as conn:
             return [
                 (each.run.schedule, each.run.due_at, each.run.late, each.run.ended_at is not None)
-                for each in reversed(schedules.log(conn, most=100))
+                for each in reversed(recipients.log(conn, most=100))
             ]
 
     def counts(self) -> dict[str, int]:
         """Of the newest run that began: outcome → how many."""
         with reading(self.engine) as conn:
-            return next(each.counts for each in schedules.log(conn, most=100) if each.run.begun_at is not None)
+            return next(each.counts for each in recipients.log(conn, most=100) if each.run.begun_at is not None)
 
-    def registers(self, code: str, n: int = 3, status: str = "submitted") -> None:
+    def registers(self, code: str, n: int = 3, status: str = "submitted", year: int = 2026) -> None:
         """People in the counts of a unit."""
         with writing(self.engine) as conn:
             unit = units.by_code(conn, code)
@@ -117,7 +132,7 @@ class Desk:
                 number = next(self._numbers)
                 for before, after in ((None, "registered"), ("registered", status)):
                     counters.shift(
-                        conn, assessment_id=number, unit_id=unit.id, year=2026, subject_group="nong_dan",
+                        conn, assessment_id=number, unit_id=unit.id, year=year, subject_group="nong_dan",
                         before=before, after=after, why="test", now=SUNDAY,
                     )  # fmt: skip
 
@@ -130,20 +145,7 @@ def desk(database_url: str) -> Iterator[Desk]:
         from storage import tables  # noqa: F401 - every table
 
         metadata.create_all(conn)
-        table = metadata.tables["units"]
-        for id, code, level, parent, path, name, kind in (
-            (1, "VN", 0, None, "VN/", "Trung ương Hội", "trung_uong"),
-            (2, "22", 1, 1, "VN/22/", "Thành phố Quảng Ninh", "thanh_pho"),
-            (3, "06685", 2, 2, "VN/22/06685/", "Phường Hồng Gai", "phuong"),
-            (4, "06688", 2, 2, "VN/22/06688/", "Phường Hạ Long", "phuong"),
-            (5, "31", 1, 1, "VN/31/", "Thành phố Hải Phòng", "thanh_pho"),
-        ):
-            conn.execute(
-                sa.insert(table).values(
-                    id=id, vintage="2025", code=code, level=level, parent_id=parent, path=path, name=name, kind=kind,
-                    folded=name.lower(),
-                )
-            )  # fmt: skip
+        few_units(conn)
     yield Desk(engine)
     engine.dispose()
 
@@ -164,7 +166,7 @@ def test_the_next_run_is_a_row_before_it_is_due_and_happens_once(desk: Desk) -> 
         "Đạt: 0",
         "Đang chờ xét: 3",
         "Tỉ lệ đạt",
-        "Phường Hạ Long: 0 / 0",
+        "Đơn vị chưa có cán bộ: 2",
         "BC-",
     ):
         assert line in screen.text
@@ -232,20 +234,20 @@ def test_one_digest_for_who_has_several_roles_in_their_language(desk: Desk) -> N
     assert sorted(desk.drawn) == [("22", "en"), ("22", "vi")]
 
 
-def _waits(desk: Desk, n: int) -> None:
-    """Dossiers that wait in Hồng Gai."""
+def _waits(desk: Desk, n: int, unit: int = 3) -> None:
+    """Dossiers that wait in Hồng Gai (another unit: its row id)."""
     with writing(desk.engine) as conn:
         for _n in range(n):
             number = next(desk._numbers)
             conn.execute(
                 sa.insert(metadata.tables["people"]).values(
-                    id=number, unit_id=3, name="Lan", birth_year=1960, form="ong_ba", subject_group="nong_dan",
+                    id=number, unit_id=unit, name="Lan", birth_year=1960, form="ong_ba", subject_group="nong_dan",
                     joined_at=SUNDAY,
                 )
             )  # fmt: skip
             conn.execute(
                 sa.insert(metadata.tables["assessments"]).values(
-                    id=number, code=f"HS-2026-{number:05}", person_id=number, year=2026, unit_id=3,
+                    id=number, code=f"HS-2026-{number:05}", person_id=number, year=2026, unit_id=unit,
                     subject_group="nong_dan", criteria_id="cdht", criteria_version="1", status="submitted", version=1,
                     registered_at=SUNDAY, submitted_at=SUNDAY,
                 )
@@ -345,7 +347,7 @@ def test_a_refused_message_is_failed_with_its_reason(desk: Desk) -> None:
     desk.sends("failed", "Bad Request: message is too long")
     desk.steps(MONDAY + timedelta(seconds=5))
     with reading(desk.engine) as conn:
-        (logged, *_rest) = [each for each in schedules.log(conn) if each.run.begun_at is not None]
+        (logged, *_rest) = [each for each in recipients.log(conn) if each.run.begun_at is not None]
     assert logged.counts["failed"] == 1
     assert logged.reasons == {"Bad Request: message is too long": 1}
 
@@ -471,15 +473,293 @@ def test_a_unit_whose_figures_cannot_be_reckoned_holds_up_nobody_else(
 
 
 @pytest.mark.parametrize(
-    ("due_at", "year"),
+    ("day", "joined", "year"),
     [
-        (datetime(2026, 12, 31, 0, tzinfo=UTC), 2026),
-        (datetime(2027, 1, 1, 0, tzinfo=UTC), 2026),  # 7:00 of New Year's Day: the season has just ended
-        (datetime(2027, 1, 2, 0, tzinfo=UTC), 2027),
+        (datetime(2026, 12, 31, 0, tzinfo=UTC), False, 2026),
+        (datetime(2027, 1, 1, 0, tzinfo=UTC), True, 2026),  # 7:00 of New Year's Day: the season has just ended
+        (datetime(2027, 1, 4, 0, tzinfo=UTC), False, 2026),  # nobody has come yet
+        (datetime(2027, 1, 4, 0, tzinfo=UTC), True, 2027),
+        (datetime(2027, 2, 1, 0, tzinfo=UTC), False, 2027),
     ],
 )
-def test_on_new_years_day_a_summary_tells_of_the_year_that_ended(due_at: datetime, year: int) -> None:
-    assert year_of(due_at) == year
+def test_at_new_year_a_summary_tells_of_the_year_that_ended(desk: Desk, day: datetime, joined: bool, year: int) -> None:
+    desk.schedules = (replace(WEEKLY, cron="0 7 * * *"),)
+    _number, chat = desk.officer(("22", "supervisor"))
+    desk.registers("06685", 2)
+    if joined:
+        desk.registers("06685", 1, year=2027)
+    desk.steps(day - timedelta(hours=1))
+    desk.steps(day)
+    (screen,) = desk.told(chat)
+    told = {2026: "Đã đăng ký: 2", 2027: "Đã đăng ký: 1" if joined else "Chưa có ai đăng ký"}
+    assert told[year] in screen.text
+
+
+def test_a_page_that_cannot_be_made_is_tried_less_and_less_and_given_up(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _number, broken = desk.officer(("22", "supervisor"))
+    number, both = desk.officer(("22", "supervisor"), ("31", "supervisor"))
+    tried: list[str] = []
+
+    def breaks(conn: Connection, unit: units.UnitRow, *rest: Any, **named: Any) -> UnitFigures:
+        tried.append(unit.code)
+        if unit.code == "22":
+            raise ZeroDivisionError
+        return publish(conn, unit, *rest, **named)
+
+    publish = runs.publish
+    monkeypatch.setattr(runs, "publish", breaks)
+    desk.steps(SUNDAY)
+    for minute in range(90):
+        desk.steps(MONDAY + timedelta(minutes=minute))
+    assert tried.count("22") == summary_pages.MOST_TRIES
+    assert tried.count("31") == 1
+    (screen,) = desk.told(both)  # what could be made
+    assert "Hải Phòng" in screen.title
+    assert desk.told(broken) == []
+    desk.sends()
+    desk.steps(MONDAY + timedelta(minutes=90))
+    with reading(desk.engine) as conn:
+        (logged, *_rest) = [each for each in recipients.log(conn) if each.run.begun_at is not None]
+    assert (logged.counts["sent"], logged.counts["failed"], logged.reasons) == (1, 1, {"no page": 1})
+    assert logged.run.ended_at is not None
+
+
+def test_an_officer_whose_message_cannot_be_written_holds_up_nobody_else(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, _chat = desk.officer(("22", "supervisor"))
+    _other, whole = desk.officer(("22", "supervisor"))
+    tell = summaries._tell
+
+    def breaks(conn: Connection, known: Any, officer: officers.OfficerRow, *rest: Any) -> bool:
+        if officer.id == number:
+            raise ZeroDivisionError
+        return tell(conn, known, officer, *rest)
+
+    monkeypatch.setattr(summaries, "_tell", breaks)
+    desk.steps(SUNDAY)
+    assert desk.steps(MONDAY) == 1
+    assert len(desk.told(whole)) == 1
+    assert desk.counts()["failed"] == 1
+
+
+def test_what_follows_a_role_that_ended_is_still_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summaries, "MOST_UNITS", 1)
+    number, chat = desk.officer(("22", "supervisor"), ("31", "supervisor"))
+    desk.steps(SUNDAY)
+
+    async def ends(figures: UnitFigures, voice: Voice) -> bytes:
+        with writing(desk.engine) as conn:
+            officers.end(conn, number, 2, MONDAY, "cli")
+        return b"png"
+
+    desk.registers("06685")
+    asyncio.run(step(replace(desk.means(), draw=ends), MONDAY))
+    desk.steps(MONDAY + timedelta(seconds=5))
+    (screen,) = desk.told(chat)
+    assert "Hải Phòng" in screen.title
+    assert "Quảng Ninh" not in screen.title + screen.text
+
+
+def test_of_two_roles_the_one_below_is_left_when_the_wider_ends(desk: Desk) -> None:
+    desk.schedules = (replace(MORNING, quiet="21:00-08:00"),)
+    number, chat = desk.officer(("22", "reviewer"), ("06685", "reviewer"))
+    _waits(desk, 1)
+    _waits(desk, 1, unit=4)
+    desk.steps(SUNDAY)
+    with writing(desk.engine) as conn:
+        (run,) = schedules.open_runs(conn)
+        held = recipients.holders(conn, ("reviewer",), None)
+        assert [[path for _id, path in each.units] for each in held] == [["VN/22/"]]
+        recipients.begin(conn, run.id, [(each, reach.of_officer(conn, each.officer_id)) for each in held], MONDAY)
+        officers.end(conn, number, 2, MONDAY, "cli")
+    desk.steps(MONDAY)
+    (screen,) = desk.told(chat)
+    assert "1 hồ sơ chờ xét" in screen.text
+
+
+def test_summaries_go_before_what_the_night_put_off(desk: Desk) -> None:
+    _number, chat = desk.officer(("22", "supervisor"))
+    with writing(desk.engine) as conn:
+        for _n in range(3):
+            outbox.put(
+                conn, account="test", address="citizen", contact_id=None, body="{}", now=SUNDAY, not_before=MONDAY,
+                priority=outbox.BULK,
+            )  # fmt: skip
+    desk.steps(SUNDAY)
+    desk.steps(MONDAY)
+    with reading(desk.engine) as conn:
+        found = outbox.pushes_due(conn, "test", MONDAY, 1)
+    assert [each.address for each in found] == [chat]
+
+
+def test_a_chart_is_kept_while_somebody_is_to_get_it_and_then_as_long_as_they_have_it(desk: Desk) -> None:
+    number, _chat = desk.officer(("22", "supervisor"))
+    desk.registers("06685")
+    desk.steps(SUNDAY)
+    key = "f" * 64
+
+    async def keep(data: bytes) -> str:
+        with writing(desk.engine) as conn:
+            assert deletions.hold(conn, [key], MONDAY)
+        return key
+
+    async def run(job: Callable[[Connection], Any]) -> Any:
+        if getattr(job, "func", None) is summaries.deliver:
+            raise Death
+        with writing(desk.engine) as conn:
+            return job(conn)
+
+    with pytest.raises(Death):
+        asyncio.run(step(replace(desk.means(), run=run, keep=keep), MONDAY))
+    with writing(desk.engine) as conn:  # made, and nobody has it yet
+        assert evidence.references(conn, key) == 1
+        assert evidence.claim_deletions(conn, MONDAY + timedelta(days=1)) == []
+    desk.steps(MONDAY + timedelta(seconds=5))
+    desk.sends()
+    desk.steps(MONDAY + timedelta(seconds=10))
+    with writing(desk.engine) as conn:
+        assert evidence.references(conn, key) == 1  # the reader's own
+        assert evidence.claim_deletions(conn, MONDAY + timedelta(days=1)) == []
+        found = reach.of_officer(conn, number)
+        assert found is not None
+        evidence.forget_uploads(conn, found.contact_id, MONDAY)
+        assert evidence.claim_deletions(conn, MONDAY + timedelta(days=1)) == [key]
+
+
+def test_at_night_the_writer_is_left_alone(desk: Desk) -> None:
+    desk.schedules = (replace(WEEKLY, cron="0 23 * * SUN"), replace(MORNING, cron="55 20 * * SUN"))
+    desk.officer(("22", "supervisor"), ("06685", "reviewer"))
+    _waits(desk, 1)
+    desk.steps(SUNDAY)
+    desk.steps(datetime(2026, 10, 4, 13, 55, tzinfo=UTC))
+    desk.steps(datetime(2026, 10, 4, 16, 0, tzinfo=UTC))
+    turns: list[None] = []
+    desk.dies = lambda: turns.append(None)
+    desk.steps(datetime(2026, 10, 4, 16, 0, 5, tzinfo=UTC))
+    assert turns == []
+
+
+def test_for_own_times_only_their_officers_are_read(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    number, chat = desk.officer(("22", "supervisor"))
+    desk.officer(("22", "supervisor"))
+    with writing(desk.engine) as conn:
+        schedules.set_wish(conn, number, "weekly", Wish(minute=9 * 60), SUNDAY)
+    desk.steps(SUNDAY)
+    desk.steps(MONDAY)
+    asked: list[Any] = []
+    holders = recipients.holders
+
+    def listens(*given: Any) -> list[recipients.Holder]:
+        asked.append(given[-1])
+        return holders(*given)
+
+    monkeypatch.setattr(recipients, "holders", listens)
+    desk.steps(MONDAY + timedelta(hours=2))
+    assert asked == [{number}]
+    assert len(desk.told(chat)) == 1
+
+
+def test_a_run_missed_before_its_line_was_changed_happens_late(desk: Desk) -> None:
+    _usual, chat = desk.officer(("22", "supervisor"))
+    own, other = desk.officer(("22", "supervisor"))
+    with writing(desk.engine) as conn:
+        schedules.set_wish(conn, own, "weekly", Wish(minute=9 * 60), SUNDAY)
+    desk.steps(SUNDAY)
+    desk.schedules = (replace(WEEKLY, cron="0 8 * * FRI"),)
+    desk.steps(MONDAY + timedelta(hours=1))
+    assert [len(desk.told(each)) for each in (chat, other)] == [1, 0]
+    assert "7:00 ngày 05/10/2026" in desk.told(chat)[0].note
+    desk.sends()
+    desk.steps(MONDAY + timedelta(hours=3))
+    assert [due for _name, due, _late, ended in desk.runs() if not ended] == [
+        MONDAY + timedelta(days=4, hours=1),
+        MONDAY + timedelta(days=4, hours=2),
+    ]
+
+
+def test_a_time_that_stays_is_planned_by_the_new_line(desk: Desk) -> None:
+    _number, chat = desk.officer(("22", "supervisor"))
+    own, other = desk.officer(("22", "supervisor"))
+    with writing(desk.engine) as conn:
+        schedules.set_wish(conn, own, "weekly", Wish(minute=8 * 60), SUNDAY)
+    desk.steps(SUNDAY)  # 7:00, and 8:00 for one
+    desk.schedules = (replace(WEEKLY, cron="0 8 * * MON"),)
+    desk.steps(SUNDAY + timedelta(hours=1))
+    assert desk.steps(MONDAY + timedelta(hours=1)) == 2
+    assert [len(desk.told(each)) for each in (chat, other)] == [1, 1]
+
+
+def test_whoever_changes_the_time_after_it_came_does_not_get_it_twice(desk: Desk) -> None:
+    number, chat = desk.officer(("22", "supervisor"))
+    desk.schedules = (replace(WEEKLY, cron="0 7 * * *"),)
+    desk.steps(SUNDAY)
+    desk.steps(MONDAY)
+    desk.sends()
+    desk.steps(MONDAY + timedelta(minutes=1))
+    with writing(desk.engine) as conn:
+        schedules.set_wish(conn, number, "weekly", Wish(minute=8 * 60), MONDAY + timedelta(minutes=30))
+    desk.steps(MONDAY + timedelta(minutes=31))
+    desk.steps(MONDAY + timedelta(hours=1))
+    assert desk.told(chat) == []
+    desk.steps(MONDAY + timedelta(days=1, hours=1))
+    assert len(desk.told(chat)) == 1
+
+
+def test_a_message_of_which_nothing_is_known_any_more_is_not_sent_again(desk: Desk) -> None:
+    _number, chat = desk.officer(("22", "supervisor"))
+    desk.steps(SUNDAY)
+    desk.steps(MONDAY)
+    desk.sends()
+    with writing(desk.engine) as conn:  # the steps stood still for days, and the rows were forgotten meanwhile
+        outbox.purge(conn, MONDAY + timedelta(days=3))
+    desk.steps(MONDAY + timedelta(days=3))
+    desk.steps(MONDAY + timedelta(days=3, seconds=5))
+    assert desk.told(chat) == []
+    assert desk.counts()["failed"] == 1
+
+
+def test_a_unit_is_told_of_once_every_late_run_is_named_and_the_queue_keeps_its_button(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(summaries, "MOST_BUTTONS", 3)
+    desk.schedules = (WEEKLY, replace(WEEKLY, name="daily", cron="30 7 * * *"), MORNING)
+    _number, chat = desk.officer(("22", "supervisor"), ("06685", "reviewer"))
+    _waits(desk, 1)
+    desk.steps(SUNDAY)
+    desk.steps(MONDAY + timedelta(hours=3))
+    (screen,) = desk.told(chat)
+    assert screen.text.count("BC-") == 1
+    assert [each.id for each in screen.choices] == ["go:report:22", "go:slow:22", "go:queue"]
+    assert ("7:00 ngày 05/10/2026" in screen.note, "7:30 ngày 05/10/2026" in screen.note) == (True, True)
+
+
+def test_what_is_told_together_is_put_off_together(desk: Desk) -> None:
+    desk.schedules = (replace(MORNING, quiet=""), replace(WEEKLY, quiet="07:05-09:00"))
+    _number, chat = desk.officer(("22", "supervisor"), ("06685", "reviewer"))
+    _waits(desk, 1)
+    desk.steps(SUNDAY)
+    desk.steps(MONDAY)
+    desk.steps(MONDAY + timedelta(minutes=6))
+    assert desk.told(chat, MONDAY + timedelta(minutes=7)) == []
+    assert len(desk.told(chat, MONDAY + timedelta(hours=2))) == 1
+
+
+def test_it_goes_where_it_is_pushed_rather_than_to_the_own_page(desk: Desk) -> None:
+    number, chat = desk.officer(("22", "supervisor"))
+    with writing(desk.engine) as conn:
+        contact = people.meet(conn, "web", "browser", SUNDAY)
+        conversations.begin_chat(conn, contact, "{}", "vi", SUNDAY + timedelta(hours=1))
+        conn.execute(
+            sa.insert(metadata.tables["officer_contacts"]).values(contact_id=contact, officer_id=number, since=SUNDAY)
+        )
+        assert reach.of_officers(conn)[number].address == reach.of_officers_on(conn, 2)[number].address == chat
+        reach.lost(conn, "test", chat, "gone", SUNDAY)
+        found = reach.of_officer(conn, number)
+    assert found is not None
+    assert found.address == "browser"
 
 
 def test_a_contact_that_is_forgotten_takes_its_number_along(desk: Desk) -> None:
@@ -489,7 +769,7 @@ def test_a_contact_that_is_forgotten_takes_its_number_along(desk: Desk) -> None:
     desk.steps(SUNDAY)
     desk.steps(MONDAY)
     with writing(desk.engine) as conn:
-        found = schedules.reach_of(conn, number)
+        found = reach.of_officer(conn, number)
         assert found is not None
         erasure.forget_contact(conn, found.contact_id, MONDAY)
         left = conn.execute(sa.text("select count(*) from summary_recipients where contact_id is not null")).scalar()
@@ -505,7 +785,7 @@ def test_old_runs_are_forgotten_whole(desk: Desk) -> None:
     desk.sends()
     desk.steps(MONDAY + timedelta(seconds=5))
     with writing(desk.engine) as conn:
-        assert schedules.purge(conn, MONDAY) == 0
-        assert schedules.purge(conn, MONDAY + timedelta(days=1)) == 1
+        assert recipients.purge(conn, MONDAY) == 0
+        assert recipients.purge(conn, MONDAY + timedelta(days=1)) == 1
         for table in ("summary_recipients", "summary_pages"):
             assert conn.execute(sa.text(f"select count(*) from {table}")).scalar() == 0

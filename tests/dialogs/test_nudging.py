@@ -6,7 +6,7 @@ import pytest
 
 from dialogs.model import Pressed
 from storage import audit, codes, officers, units
-from tests.support.world import Chat, World
+from tests.support.world import START, Chat, World
 
 COMMUNES = ("06685", "06688", "06673")
 
@@ -52,15 +52,75 @@ def test_once_a_day_unit_and_sender(world: World, supervisor: Chat) -> None:
 
 def test_under_a_province_the_five_slowest_are_nudged(world: World, supervisor: Chat) -> None:
     world.citizen().joins().submits()
-    press(supervisor, "go:slow:22").sees("Đơn vị chậm nhất", "5 xã, phường, đặc khu chậm nhất", ": 0 / 0")
-    supervisor.sees_not("Phường Hồng Gai")
-    code = next(each.id for each in supervisor.screen.choices if each.id.startswith("one:")).removeprefix("one:")
-    officer = world.officer(code, "reviewer")
-    supervisor.presses("all").sees("Đã gửi lời nhắc", "Chưa có cán bộ nào nhận được tin")
-    assert len(officer.hears()) == 1
-    supervisor.presses(f"one:{code}").sees("đã nhắc rồi")
+    with world.read() as conn:
+        province = units.by_code(conn, "22")
+        assert province is not None
+        names = {each.code: each.name for each in units.children(conn, province.id) if each.code != "06685"}
+    some = dict(list(names.items())[:6])
+    led = {code: world.officer(code, "reviewer", f"Cán bộ {code}") for code in ("06685", *some)}
+    slow = list(some.values())[:5]
+    press(supervisor, "go:slow:22").sees("Đơn vị chậm nhất", "5 xã, phường, đặc khu chậm nhất")
+    supervisor.sees(*(f"{name}: 0 / 0" for name in slow), "Đơn vị chưa có cán bộ: 47")
+    supervisor.sees("có cán bộ mà chưa có ai đăng ký: 6").sees_not("Phường Hồng Gai", f"{list(some.values())[5]}:")
+    supervisor.presses("all").sees(f"Đã gửi lời nhắc tới cán bộ: {', '.join(slow)}.").sees_not("Chưa có cán bộ nào")
+    assert [len(officer.hears()) for officer in led.values()] == [0, 1, 1, 1, 1, 1, 0]
+    supervisor.presses(f"one:{next(iter(some))}").sees(f"Hôm nay anh/chị đã nhắc rồi: {slow[0]}.")
     supervisor.presses("report").sees("Thành phố Quảng Ninh")
-    press(supervisor, "go:nudge:22").sees("đã nhắc rồi")
+    press(supervisor, "go:nudge:22").sees(f"Hôm nay anh/chị đã nhắc rồi: {', '.join(slow)}.")
+
+
+def test_units_that_are_not_open_yet_are_not_slow(world: World, supervisor: Chat) -> None:
+    for code in ("06685", "06688", "06673"):
+        world.officer(code, "reviewer", f"Cán bộ {code}")
+    with world.write() as conn:
+        units.set_setting(conn, "22", "open_from", "closed", "test", world.now)
+        units.set_setting(conn, "06688", "open_from", "open", "test", world.now)
+        units.set_setting(conn, "06673", "open_from", "2026-12-01", "test", world.now)
+    press(supervisor, "go:slow:22").sees("1 xã, phường, đặc khu chậm nhất", "Phường Hạ Long: 0 / 0")
+    supervisor.sees_not("Phường Hồng Gai", "chưa có cán bộ")
+    world.passes(days=60)
+    press(supervisor, "go:slow:22").sees("2 xã, phường, đặc khu chậm nhất", "Phường Hạ Long: 0 / 0")
+
+
+def test_at_new_year_the_slowest_are_those_of_the_year_that_ended(world: World, supervisor: Chat) -> None:
+    world.citizen().joins().submits()
+    officer = world.officer("06685", "reviewer")
+    world.now = START.replace(year=2027, month=1, day=1)
+    press(supervisor, "go:slow:22").sees("Phường Hồng Gai: 1 / 1").presses("all")
+    officer.heard("1 người đăng ký, 1 người đã nộp")
+
+
+def test_where_nobody_can_be_reminded_that_is_said(supervisor: Chat) -> None:
+    press(supervisor, "go:slow:22").sees("Bên dưới chưa có cán bộ nào để nhắc.", "Đơn vị chưa có cán bộ: 54")
+    press(supervisor, "go:nudge:22").sees("Bên dưới chưa có cán bộ nào để nhắc.")
+
+
+def test_at_night_a_nudge_and_its_answer_wait_for_the_morning(world: World, supervisor: Chat) -> None:
+    officer = world.officer("06685", "reviewer", "Trần Thị Hoa")
+    world.passes(hours=14, minutes=30)  # 23:30
+    press(supervisor, "go:nudge:06685").sees("Đã gửi lời nhắc", "tới nơi lúc 7 giờ sáng")
+    assert officer.hears() == []
+    world.passes(hours=7, minutes=29)
+    assert officer.hears() == []
+    world.passes(minutes=1)
+    (notice,) = officer.hears()
+    press(supervisor, "go:nudge:06685").sees("đã nhắc rồi")  # it is today's
+    world.passes(hours=14)
+    press(officer, notice.choices[0].id).sees("Cảm ơn")
+    assert supervisor.hears() == []
+    world.passes(hours=10)
+    supervisor.heard("đã rõ lời nhắc")
+
+
+def test_a_unit_is_reminded_twice_a_day_whoever_does(world: World, supervisor: Chat) -> None:
+    officer = world.officer("06685", "reviewer")
+    others = [world.officer("22", "supervisor", f"Cán bộ {n}") for n in range(2)]
+    press(supervisor, "go:nudge:06685").sees("Đã gửi lời nhắc")
+    press(others[0], "go:nudge:06685").sees("Đã gửi lời nhắc")
+    press(others[1], "go:nudge:06685").sees("đã được nhắc hai lần rồi", "Phường Hồng Gai").sees_not("Đã gửi")
+    assert len(officer.hears()) == 2
+    world.passes(days=1)
+    press(others[1], "go:nudge:06685").sees("Đã gửi lời nhắc")
 
 
 def test_nobody_reminds_themself(world: World, supervisor: Chat) -> None:

@@ -104,6 +104,32 @@ def test_the_button_goes_on_where_they_stopped(world: World) -> None:
     citizen.does(Pressed("go:on"), screen=None).sees("Câu 5/10")
 
 
+def test_the_button_is_the_readers_own(world: World) -> None:
+    mother = world.citizen().joins(name="Lê Thị Na").answers("dat", until=4).types("/trangchu")
+    father = world.citizen().joins(name="Lê Văn Ba").answers("dat", until=2).types("/trangchu")
+    world.passes(days=3)
+    assert reminds(world) == 2
+    (notice,) = mother.hears()
+    father.does(Pressed(notice.choices[0].id), screen=None).sees("gửi cho người khác").sees_not("Câu")
+    father.does(Pressed("go:on:x"), screen=None).sees_not("Câu")
+    mother.does(Pressed(notice.choices[0].id), screen=None).sees("Câu 5/10")
+
+
+def test_a_window_that_reaches_over_new_year_is_reminded_in(world: World) -> None:
+    first, last = date(2026, 1, 1), date(2026, 11, 30)
+    opens(world, Windows(2026, first, last, date(2026, 9, 1), last, date(2026, 10, 1), date(2027, 1, 15)))
+    citizen = returned(world)
+    world.now = START.replace(month=12, day=30)
+    assert reminds(world) == 1
+    world.now = START.replace(year=2027, month=1, day=8)
+    assert reminds(world) == 1
+    notice = citizen.hears()[-1]
+    assert "Hồ sơ năm 2026" in notice.text
+    citizen.does(Pressed(notice.choices[0].id), screen=None).sees("Ảnh mờ, xin chụp lại")
+    world.now = START.replace(year=2027, month=1, day=20)
+    assert reminds(world) == 0
+
+
 def test_one_who_registered_and_never_began_is_asked_to_begin(world: World) -> None:
     citizen = world.citizen().joins()
     world.passes(days=3)

@@ -39,10 +39,10 @@ def test_pause_and_resume(world: World) -> None:
 
 def test_an_own_time_pressed_typed_and_given_up(world: World) -> None:
     officer = world.officer("22", "supervisor").types("/lichbaocao").presses("of:weekly-province").presses("Đổi giờ")
-    officer.sees_not("6 giờ\n").presses("9 giờ").sees("Đã ghi giờ mới", "thứ Hai hằng tuần, 9 giờ")
+    officer.sees_not("6 giờ\n").presses("9 giờ").sees("Từ nay gửi lúc 9 giờ.", "thứ Hai hằng tuần, 9 giờ")
     assert wish(world) == Wish(minute=540)
     officer.presses("Đổi giờ").types("7h45").sees("7 giờ 45", "Lần tới: 7:45 ngày 12/10/2026")
-    officer.presses("Theo giờ chung").sees("7 giờ").sees_not("7 giờ 45")
+    officer.presses("Theo giờ chung").sees("theo giờ chung", "7 giờ").sees_not("7 giờ 45")
     assert wish(world) == Wish()
 
 
