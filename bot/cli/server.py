@@ -124,7 +124,7 @@ def _roles(given: str, url: str) -> frozenset[str]:
 def demo(
     port: Annotated[int, typer.Option("--port", min=1, max=65535, metavar="N", help=_("cli.opt.port"))] = 8080,
     no_open: Annotated[bool, typer.Option("--no-open", help=_("cli.opt.no_open"))] = False,
-    size: Annotated[str, typer.Option("--size", metavar="SIZE", help=_("cli.opt.size"))] = "commune",
+    size: Annotated[str, typer.Option("--size", metavar="SIZE", help=_("cli.opt.demo_size"))] = "commune",
     people: Annotated[
         int, typer.Option("--people", min=3_400, max=3_000_000, metavar="N", help=_("cli.opt.people"))
     ] = 60_000,
