@@ -26,6 +26,7 @@ DAY = 24 * 60  # minutes
 _QUIET = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 _DAYS = re.compile(r"[\d,/-]+")
 _LONG = range(29, 32)  # days that not every month has
+_SHORTEST = {month: monthrange(2026, month)[1] for month in range(1, 13)}  # days of a month in a common year
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +198,12 @@ def in_words(schedule: Schedule, own: int | None = None) -> str:
     fields = schedule.cron.split()
     if own is not None:
         fields[:2] = [str(own % 60), str(own // 60)]
-    said = CronSim(" ".join(fields), datetime(2026, 1, 1, tzinfo=UTC))
+    plain = _DAYS.fullmatch(fields[2]) is not None
+    # 31 June is read with the last day beside it, else it would be none.
+    read = [*fields[:2], f"{fields[2]},L", *fields[3:]] if plain else fields
+    said = CronSim(" ".join(read), datetime(2026, 1, 1, tzinfo=UTC))
+    if plain:
+        said.days.discard(CronSim.LAST)
     days = _days_in_words(said, fields)
     if not days or len(said.minutes) > 1 or len(said.hours) > 3:
         return _("schedule.when.cron", cron=schedule.cron)
@@ -219,11 +225,20 @@ def _days_in_words(said: CronSim, fields: list[str]) -> str:
             return _("schedule.days.working")
         return _("schedule.days.week", days=", ".join(_(f"schedule.weekday.{day}") for day in weekdays))
     if any_weekday and len(said.days) <= 5 and all(day > 0 or day == CronSim.LAST for day in said.days):
-        days = ", ".join(_("schedule.day.last") if day < 0 else str(day) for day in sorted(said.days, key=_last_last))
+        shortest = min(_SHORTEST[month] for month in said.months)
+        named = (_day_in_words(day, shortest) for day in sorted(said.days, key=_last_last))
+        days = ", ".join(dict.fromkeys(named))
         if any_month:
             return _("schedule.days.month", days=days)
         return _("schedule.days.year", days=days, months=", ".join(str(each) for each in sorted(said.months)))
     return ""
+
+
+def _day_in_words(day: int, shortest: int) -> str:
+    """A day of months of which the shortest has so many: one that it has not means its last."""
+    if day < 0 or (day > shortest and day == _LONG[-1]):
+        return _("schedule.day.last")
+    return _("schedule.day.long" if day > shortest else "schedule.day", day=day)
 
 
 def _last_last(day: int) -> int:

@@ -12,7 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locales import Voice, speaking
-from reports.schedules import DEFAULTS, Schedule, fault, in_words, is_due, is_quiet, next_due, quiet_until
+from reports.schedules import (
+    DEFAULTS,
+    Schedule,
+    day_after,
+    day_of,
+    fault,
+    in_words,
+    is_due,
+    is_quiet,
+    next_due,
+    quiet_until,
+)
 
 HERE = ZoneInfo("Asia/Ho_Chi_Minh")
 BERLIN = "Europe/Berlin"
@@ -164,8 +175,13 @@ def test_quiet_hours_within_a_day_and_none() -> None:
         ("0 7,15 * * MON-FRI", "thứ Hai đến thứ Sáu hằng tuần, 7 giờ, 15 giờ"),
         ("5 8 * * 0,3", "thứ Tư, Chủ nhật hằng tuần, 8 giờ 05"),
         ("0 7 1,15 * *", "ngày 1, 15 hằng tháng, 7 giờ"),
-        ("0 7 31 * *", "ngày 31 hằng tháng, 7 giờ"),
-        ("0 7 L * *", "ngày cuối tháng hằng tháng, 7 giờ"),
+        ("0 7 31 * *", "ngày cuối hằng tháng, 7 giờ"),
+        ("0 7 L * *", "ngày cuối hằng tháng, 7 giờ"),
+        ("0 7 31,L * *", "ngày cuối hằng tháng, 7 giờ"),
+        ("0 7 15,29 * *", "ngày 15, 29 (tháng ngắn: ngày cuối) hằng tháng, 7 giờ"),
+        ("0 7 31 1,12 *", "ngày 31 tháng 1, 12 hằng năm, 7 giờ"),
+        ("0 7 31 6 *", "ngày cuối tháng 6 hằng năm, 7 giờ"),
+        ("0 7 30 2,6 *", "ngày 30 (tháng ngắn: ngày cuối) tháng 2, 6 hằng năm, 7 giờ"),
         ("0 7 30 6,12 *", "ngày 30 tháng 6, 12 hằng năm, 7 giờ"),
         ("*/10 * * * *", "theo lịch */10 * * * *"),
         ("0 7 * * MON#2", "theo lịch 0 7 * * MON#2"),
@@ -175,6 +191,16 @@ def test_quiet_hours_within_a_day_and_none() -> None:
 def test_when_in_words(cron: str, words: str) -> None:
     with speaking(Voice()):
         assert in_words(Schedule("x", cron)) == words
+
+
+def test_a_day_is_a_day_by_the_zones_clock() -> None:
+    berlin = Schedule("x", "0 7 * * *", zone=BERLIN)
+    for day, hours in ((29, 23), (30, 24)):  # clocks go forward on the 29th
+        at = datetime(2026, 3, day, 12, tzinfo=UTC)
+        assert day_of(berlin, at) <= at < day_after(berlin, at)
+        assert day_after(berlin, at) - day_of(berlin, at) == timedelta(hours=hours)
+    assert day_of(MONDAY, datetime(2026, 11, 22, 17, 0, tzinfo=UTC)) == datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
+    assert day_after(MONDAY, datetime(2026, 11, 22, 16, 59, tzinfo=UTC)) == datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
 
 
 def test_an_own_time_in_words() -> None:
