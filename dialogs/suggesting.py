@@ -39,10 +39,13 @@ class Confirming:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Whose officers will read it, and what was written before, the newest first."""
+    """Whose officers will read it, whom to call instead, what was written before, the newest first; may readers guess
+    who wrote?"""
 
     association: str
+    contact: str = ""
     before: tuple[SuggestionRow, ...] = ()
+    few: bool = False
 
 
 def open_suggesting(turn: Turn, state: object, rest: str) -> Next:
@@ -69,17 +72,18 @@ def _written(turn: Turn, way_back: str, text: str) -> Next:
 
 def load(turn: Turn, state: object) -> View:
     """Read. Raises ``Refused``: ``assessment_gone`` when nobody is there any more, ``out_of_scope`` without a role."""
-    association = places.association(_unit(turn))
+    unit, person, officer = _unit(turn), turn.chat.person, turn.officer
+    association = places.association(unit)
     if isinstance(state, Confirming):
-        return View(association)
-    person, officer = turn.chat.person, turn.officer
+        contact = places.whom_to_ask(places.settings(turn, unit))
+        return View(association, contact, few=not suggestions.hidden(turn.conn, unit, officer=officer is not None))
     found = suggestions.own(
         turn.conn,
         person.id if person is not None else None,
         officer.id if officer is not None else None,
         MOST_SHOWN,
     )
-    return View(association, tuple(found))
+    return View(association, before=tuple(found))
 
 
 def _unit(turn: Turn) -> UnitRow:
@@ -99,7 +103,9 @@ def show(state: object, view: View) -> Screen:
     back = Choice(BACK, _("choice.back"), "quiet")
     if isinstance(state, Confirming):
         choices = (Choice("send", _("suggest.send"), "main"), Choice("again", _("suggest.again")), back)
-        parts = (_("suggest.confirm", association=view.association), state.text)
+        parts = [_("suggest.confirm", association=view.association), state.text]
+        if view.few:
+            parts.append(_("suggest.few"))
         return Screen("\n\n".join(parts), choices, title=_("suggest.title"))
     asked = _(
         "suggest.write",
@@ -127,18 +133,18 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
         case (Confirming(way_back), Pressed("again")):
             return Next(Writing(way_back))
         case (Confirming(way_back, text), Pressed("send")):
-            _send(turn, text)
-            return detours.back(way_back, _("suggest.sent", association=view.association))
+            return detours.back(way_back, _send(turn, text, view))
         case ((Writing(way_back) | Confirming(way_back)), Pressed("back")):
             return detours.back(way_back)
     return Next(state, puzzled=True)
 
 
-def _send(turn: Turn, text: str) -> None:
-    unit, officer = _unit(turn), turn.officer
-    readers = suggestions.write(
+def _send(turn: Turn, text: str, view: View) -> str:
+    """Keep it and tell its readers; what its writer is told."""
+    officer = turn.officer
+    written = suggestions.write(
         turn.conn,
-        unit,
+        _unit(turn),
         text,
         turn.rules.public_url,
         turn.now,
@@ -147,9 +153,12 @@ def _send(turn: Turn, text: str) -> None:
     )
 
     def notice() -> Screen:
-        return Screen(_("suggest.notice", unit=unit.name), (Choice("go:gopy", _("suggest.open_box")),))
+        return Screen(_("suggest.notice", unit=written.unit_name), (Choice("go:gopy", _("suggest.open_box")),))
 
-    for contact in readers:
+    for contact in written.readers:
         topic = f"suggestions:{contact.contact_id}"
         if not outbox.said_since(turn.conn, topic, turn.now - NOTICE_EVERY):
             notices.to_contact(turn.conn, turn.now, contact, "anh_chi", notice, topic=topic)
+    if written.readers:
+        return _("suggest.sent", association=view.association)
+    return _("suggest.sent_nobody", association=view.association, contact=view.contact).strip()

@@ -1,4 +1,4 @@
-"""Officers' desks (bàn xét): which chats of officers may show a dossier, and taking it away there.
+"""Officers' desks (bàn xét): which chats of officers may show a dossier or a suggestion, and taking it away there.
 
 An officer's chat belongs to the officer; when a citizen's data goes, what shows it there has to go as well.
 """
@@ -6,6 +6,7 @@ An officer's chat belongs to the officer; when a citizen's data goes, what shows
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,6 +28,8 @@ from storage.units import Unit
 units = table_of(Unit)
 
 _WORDS = frozenset({"reason", "reasons"})  # what an officer has typed of a dossier, in the state of their chat
+_ANSWER = frozenset({"text"})  # and of a suggestion
+_BEGINNING = 20  # characters of a suggestion that each showing of it holds (dialogs.text.clipped keeps more)
 _PLACES = Prepared(
     sa.select(units.c.path)
     .select_from(ledger.join(units, units.c.id == ledger.c.unit_id))
@@ -53,7 +56,11 @@ class Desk:
 
 def over(conn: Connection, row: AssessmentRow) -> list[Desk]:
     """The chats of all officers with a role, also one that has ended, where the dossier is or has been, or above."""
-    paths = {found.path for found in _PLACES.all(conn, assessment=row.id)}
+    return _over(conn, {found.path for found in _PLACES.all(conn, assessment=row.id)})
+
+
+def _over(conn: Connection, paths: Collection[str]) -> list[Desk]:
+    """The chats of all officers with a role, also one that has ended, on these units or above."""
     above = sorted({each for path in paths for each in counters.ancestry(path)})
     query = (
         sa.select(
@@ -122,24 +129,60 @@ def clear(conn: Connection, row: AssessmentRow, name: str, now: datetime) -> Non
 
     The states stay where they are, and lead to "this dossier is gone".
     """
+    numbering.remember(conn, "outbox")
     for desk in over(conn, row):
         here = has_open(conn, desk, row)
-        if desk.protected and (here or _says(desk, name) or _says(desk, row.code)):
-            unsaid.unsay(conn, desk.account, desk.address, (*desk.beside, desk.message_id), now, own=True)
-            _DROP_SHOWN.run(conn, contact=desk.contact_id)
-        if here and desk.state.keys() & _WORDS:
-            kept = {key: value for key, value in desk.state.items() if key not in _WORDS}
-            _STRIP.run(conn, contact=desk.contact_id, stripped=json.dumps(kept, ensure_ascii=False))
-        numbering.remember(conn, "outbox")
-        for table in (outbox, messages):
-            conn.execute(sa.delete(table).where(table.c.contact_id == desk.contact_id, table.c.body.contains(row.code)))
+        if here or _says(desk, (name, row.code), ".Queue"):
+            _wipe(conn, desk, now)
+        if here:
+            _strip(conn, desk, _WORDS)
+        _drop_said(conn, desk, (row.code,))
 
 
-def _says(desk: Desk, word: str) -> bool:
-    """Does the screen hold this? One that is not kept any more may, where it was a queue."""
+def clear_suggestion(conn: Connection, unit_path: str, suggestion_id: int, text: str, now: datetime) -> None:
+    """A suggestion is being erased: as :func:`clear`, at all who may have read it. ``unit_path`` of its unit."""
+    # Buttons and quotations hold its beginning, on buttons with the blanks folded.
+    begins = (text[:_BEGINNING], " ".join(text.split())[:_BEGINNING])
+    numbering.remember(conn, "outbox")
+    for desk in _over(conn, (unit_path,)):
+        here = desk.state.get("suggestion") == suggestion_id
+        if here or _says(desk, begins, "suggestion_box.Box"):
+            _wipe(conn, desk, now)
+        if here:
+            _strip(conn, desk, _ANSWER)
+        _drop_said(conn, desk, begins)
+
+
+def _says(desk: Desk, words: Collection[str], kind: str) -> bool:
+    """Does the screen hold one of these? One that is not kept any more may, where it was a list, of this *kind*."""
     if not desk.body:
-        return str(desk.state.get("is", "")).endswith(".Queue")
-    return json.dumps(word, ensure_ascii=False)[1:-1] in desk.body
+        return str(desk.state.get("is", "")).endswith(kind)
+    return any(_as_kept(each) in desk.body for each in words)
+
+
+def _as_kept(words: str) -> str:
+    return json.dumps(words, ensure_ascii=False)[1:-1]
+
+
+def _wipe(conn: Connection, desk: Desk, now: datetime) -> None:
+    """The screen goes at the channel, if it showed what other people wrote."""
+    if desk.protected:
+        unsaid.unsay(conn, desk.account, desk.address, (*desk.beside, desk.message_id), now, own=True)
+        _DROP_SHOWN.run(conn, contact=desk.contact_id)
+
+
+def _strip(conn: Connection, desk: Desk, written: Collection[str]) -> None:
+    """What was half written of it goes."""
+    if desk.state.keys() & written:
+        kept = {key: value for key, value in desk.state.items() if key not in written}
+        _STRIP.run(conn, contact=desk.contact_id, stripped=json.dumps(kept, ensure_ascii=False))
+
+
+def _drop_said(conn: Connection, desk: Desk, words: Collection[str]) -> None:
+    """Forget what was said to the chat, and is still to be said, that holds one of these."""
+    for table in (outbox, messages):
+        holds = sa.or_(*(table.c.body.contains(_as_kept(each), autoescape=True) for each in words))
+        conn.execute(sa.delete(table).where(table.c.contact_id == desk.contact_id, holds))
 
 
 _OWN_CHATS = Prepared(

@@ -1,34 +1,43 @@
 """Suggestions (góp ý): what a citizen or an officer writes to the officers of the unit and of the level above.
 
-Officers read the text, the unit and the day, never who wrote it; the answer finds the way back by itself. A suggestion
-belongs to whoever wrote it: it goes with them, and else some time after its last word (:func:`purge`).
+Officers read the text, the unit and the day, never who wrote it, nor whether a citizen or an officer did; of a small
+unit of the association (:data:`FEW`) only its commune. The answer finds the way back by itself, and the trail does not
+say who wrote. A suggestion belongs to whoever wrote it: it goes with them, and else some time after its last word
+(:func:`purge`), also from the chats of officers that show it.
+
+It is read by the officers of its unit and of the nearest unit above that had any when it was written; while there is
+none of these, of the nearest above that has any now.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from storage import announcements, audit, conversations, numbering, officers, seasons
+from storage import announcements, audit, conversations, desks, numbering, officers, seasons
 from storage.base import BigId, Connection, Prepared, Refused, UtcTime, table_of
 from storage.conversations import Reach
-from storage.officers import OfficerRow
+from storage.officers import OfficerRow, officer_roles
 from storage.people import people
-from storage.units import Unit, UnitRow
+from storage.rollout import rollout
+from storage.units import ASSOCIATION, Unit, UnitRow, bounds
 from storage.units import by_id as unit_by_id
 
 SHORTEST, LONGEST = 10, 1_000  # characters of a suggestion
 LONGEST_ANSWER = 1_000
+PURGED_AT_ONCE = 100
 A_DAY = 3  # suggestions of one writer
+FEW = 10  # people of a unit below which its name says who wrote
 
 
 class Suggestion(SQLModel, table=True):
-    """One suggestion. ``above_id``: the unit above whose officers read it too, the nearest that had any;
-    ``nth``: of its writer's on that day (in Vietnam)."""
+    """One suggestion. ``above_id``: the unit above whose officers read it too, the nearest that had any, if there was
+    one; ``nth``: of its writer's on that day (in Vietnam)."""
 
     __tablename__ = "suggestions"
     __table_args__ = (
@@ -69,7 +78,7 @@ units = table_of(Unit)
 
 @dataclass(frozen=True, slots=True)
 class SuggestionRow:
-    """A suggestion as found; ``unit_name`` is of its unit."""
+    """A suggestion as found; ``unit_name`` is of its unit, or of the commune where that unit is too small to name."""
 
     id: int
     unit_id: int
@@ -138,6 +147,14 @@ _PUT = Prepared(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A suggestion that was kept: the unit's name as its readers see it, the contacts of those who can be told."""
+
+    unit_name: str
+    readers: tuple[Reach, ...]
+
+
 def write(
     conn: Connection,
     unit: UnitRow,
@@ -147,8 +164,8 @@ def write(
     *,
     person_id: int | None = None,
     officer_id: int | None = None,
-) -> list[Reach]:
-    """Keep a suggestion of a person or an officer (one of them): the contacts of the officers whom it reaches.
+) -> Written:
+    """Keep a suggestion of a person or an officer (one of them), and whom it reaches.
 
     Raises ``Refused``: as :func:`checked`; ``suggestion_often`` (most) after three on a day in Vietnam.
     """
@@ -165,17 +182,19 @@ def write(
     made = _PUT.value(
         conn, unit=unit.id, above=above, person=person_id, officer=officer_id, day=day, place=nth, words=text, now=now
     )
-    by = f"person:{person_id}" if person_id is not None else f"officer:{officer_id}"
-    audit.write(conn, by, "suggestion.made", f"suggestion:{made}", now, unit.id)
-    return readers
+    # Who wrote it is known while the row is there: the line outlives it, and operators read the trail.
+    audit.write(conn, "unnamed", "suggestion.made", f"suggestion:{made}", now, unit.id)
+    (kept,) = _BY_ID.all(conn, which=made)
+    return Written(kept.unit_name, tuple(readers))
 
 
 def _readers(conn: Connection, unit: UnitRow, writer: int | None) -> tuple[int | None, list[Reach]]:
-    """The unit above that reads along, and the contacts of its and of the unit's officers but the *writer*."""
+    """The unit above that reads along, if there is any, and the contacts of its and of the unit's officers but the
+    *writer*."""
     held = announcements.contacts_of_officer(conn, writer) if writer is not None else []
     own = {reach.contact_id for reach in held}
     found = {reach.contact_id: reach for reach in conversations.officers_on(conn, unit.id)}
-    above, step = unit.parent_id, unit.parent_id
+    above, step = None, unit.parent_id
     while step is not None:
         there = conversations.officers_on(conn, step)
         if there:
@@ -187,12 +206,37 @@ def _readers(conn: Connection, unit: UnitRow, writer: int | None) -> tuple[int |
     return above, [reach for id, reach in sorted(found.items()) if id not in own]
 
 
+_PEOPLE = Prepared(
+    sa.select(sa.func.coalesce(sa.func.sum(rollout.c.bound), 0))
+    .select_from(rollout.join(units, units.c.id == rollout.c.unit_id))
+    .where(units.c.path >= sa.bindparam("low"), units.c.path < sa.bindparam("high"))
+)
+
+
+def hidden(conn: Connection, unit: UnitRow, *, officer: bool) -> bool:
+    """Is the writer one of many? Never an officer; a citizen where their commune has :data:`FEW` people or more."""
+    if officer:
+        return False
+    commune = unit_by_id(conn, unit.parent_id) if unit.level == ASSOCIATION and unit.parent_id is not None else unit
+    assert commune is not None
+    low, high = bounds(commune)
+    return bool(_PEOPLE.value(conn, low=low, high=high) >= FEW)
+
+
 # ------------------------------------------------------------------------------------------ reading
 
+_one_above, _two_above = units.alias("one_above"), units.alias("two_above")
+_JOINED = (
+    suggestions.join(units, units.c.id == suggestions.c.unit_id)
+    .outerjoin(_one_above, _one_above.c.id == units.c.parent_id)
+    .outerjoin(_two_above, _two_above.c.id == _one_above.c.parent_id)
+    .outerjoin(rollout, rollout.c.unit_id == units.c.id)
+)
+_small = sa.and_(units.c.level == ASSOCIATION, sa.func.coalesce(rollout.c.bound, 0) < FEW)
 _COLUMNS = (
     suggestions.c.id,
     suggestions.c.unit_id,
-    units.c.name.label("unit_name"),
+    sa.case((_small, _one_above.c.name), else_=units.c.name).label("unit_name"),
     suggestions.c.above_id,
     suggestions.c.person_id,
     suggestions.c.officer_id,
@@ -202,7 +246,7 @@ _COLUMNS = (
     suggestions.c.answered_by,
     suggestions.c.answered_at,
 )
-_SELECT = sa.select(*_COLUMNS).select_from(suggestions.join(units, units.c.id == suggestions.c.unit_id))
+_SELECT = sa.select(*_COLUMNS).select_from(_JOINED)
 _BY_ID = Prepared(_SELECT.where(suggestions.c.id == sa.bindparam("which")))
 _OWN = Prepared(
     _SELECT.where(
@@ -221,19 +265,41 @@ def own(conn: Connection, person_id: int | None, officer_id: int | None, most: i
     return [SuggestionRow(*row) for row in _OWN.all(conn, person=person_id, officer=officer_id, most=most)]
 
 
-def _to_read(officer: OfficerRow, *, answered: bool) -> sa.ColumnElement[bool]:
+def _held(unit: sa.ColumnElement[int | None]) -> sa.ColumnElement[bool]:
+    return sa.exists(
+        sa.select(officer_roles.c.id).where(officer_roles.c.unit_id == unit, officer_roles.c.until.is_(None))
+    )
+
+
+# From a unit of the association over commune and province to the centre: there are no more levels.
+_nearest_above = sa.case(
+    (_held(units.c.parent_id), units.c.parent_id),
+    (_held(_one_above.c.parent_id), _one_above.c.parent_id),
+    else_=_two_above.c.parent_id,
+)
+_nobody_above = ~_held(suggestions.c.above_id)
+
+
+def _reads(officer: OfficerRow) -> sa.ColumnElement[bool]:
     held: Collection[int] = {role.unit_id for role in officer.roles}
-    when = suggestions.c.answered_at
     return sa.and_(
-        sa.or_(suggestions.c.unit_id.in_(held), suggestions.c.above_id.in_(held)),
-        when.is_not(None) if answered else when.is_(None),
+        sa.or_(
+            suggestions.c.unit_id.in_(held),
+            suggestions.c.above_id.in_(held),
+            sa.and_(_nobody_above, _nearest_above.in_(held)),
+        ),
         suggestions.c.officer_id.is_distinct_from(officer.id),
     )
 
 
+def _to_read(officer: OfficerRow, *, answered: bool) -> sa.ColumnElement[bool]:
+    when = suggestions.c.answered_at
+    return sa.and_(when.is_not(None) if answered else when.is_(None), _reads(officer))
+
+
 def count(conn: Connection, officer: OfficerRow, *, answered: bool = False) -> int:
     """How many suggestions this officer reads."""
-    query = sa.select(sa.func.count()).select_from(suggestions).where(_to_read(officer, answered=answered))
+    query = sa.select(sa.func.count()).select_from(_JOINED).where(_to_read(officer, answered=answered))
     return int(conn.execute(query).scalar_one())
 
 
@@ -246,21 +312,15 @@ def to_read(
     return [SuggestionRow(*row) for row in conn.execute(query.limit(most).offset(skip))]
 
 
-def reads(officer: OfficerRow, row: SuggestionRow) -> bool:
-    """Does this officer read the suggestion? With a role on its unit, or on the one above that it reached."""
-    held = {role.unit_id for role in officer.roles}
-    return bool({row.unit_id, row.above_id} & held) and row.officer_id != officer.id
-
-
 def opened(conn: Connection, officer: OfficerRow, suggestion_id: int) -> SuggestionRow:
     """A suggestion for an officer. Raises ``Refused``: ``suggestion_gone``, ``out_of_scope``."""
     found = _BY_ID.first(conn, which=suggestion_id)
     if found is None:
         raise Refused("suggestion_gone")
-    row = SuggestionRow(*found)
-    if not reads(officer, row):
+    seen = sa.select(sa.literal(1)).select_from(_JOINED).where(suggestions.c.id == suggestion_id, _reads(officer))
+    if conn.execute(seen).first() is None:
         raise Refused("out_of_scope")
-    return row
+    return SuggestionRow(*found)
 
 
 # ------------------------------------------------------------------------------------------ answering
@@ -268,7 +328,12 @@ def opened(conn: Connection, officer: OfficerRow, suggestion_id: int) -> Suggest
 _ANSWER = Prepared(
     sa.update(suggestions)
     .where(suggestions.c.id == sa.bindparam("which"), suggestions.c.answered_at.is_(None))
-    .values(answer=sa.bindparam("words"), answered_by=sa.bindparam("officer"), answered_at=sa.bindparam("now"))
+    .values(
+        answer=sa.bindparam("words"),
+        answered_by=sa.bindparam("officer"),
+        answered_at=sa.bindparam("now"),
+        above_id=sa.bindparam("above"),
+    )
 )
 
 
@@ -279,7 +344,8 @@ def answer(
     ``suggestion_answered`` (officer, at)."""
     checked_answer(text, own_site)
     row = opened(conn, officer, suggestion_id)
-    if _ANSWER.run(conn, which=row.id, words=text, officer=officer.id, now=now) == 0:
+    above = _read_above(conn, officer, row)
+    if _ANSWER.run(conn, which=row.id, words=text, officer=officer.id, now=now, above=above) == 0:
         row = opened(conn, officer, suggestion_id)
         assert row.answered_by is not None
         raise Refused("suggestion_answered", officer=officers.name_of(conn, row.answered_by), at=row.answered_at)
@@ -287,8 +353,47 @@ def answer(
     return row
 
 
-def purge(conn: Connection, before: datetime) -> int:
-    """Forget suggestions whose last word (the answer, else the suggestion) was said before a moment; how many."""
-    numbering.remember(conn, "suggestions")
-    last = sa.func.coalesce(suggestions.c.answered_at, suggestions.c.made_at)
-    return conn.execute(sa.delete(suggestions).where(suggestions.c.made_at < before, last < before)).rowcount
+def _read_above(conn: Connection, officer: OfficerRow, row: SuggestionRow) -> int | None:
+    """The unit above that is to be kept: its own, or the one by which this officer reads it in its stead."""
+    held = {role.unit_id for role in officer.roles}
+    if {row.unit_id, row.above_id} & held:
+        return row.above_id
+    over = unit_by_id(conn, row.unit_id)
+    while over is not None and over.id not in held:
+        over = unit_by_id(conn, over.parent_id) if over.parent_id is not None else None
+    return over.id if over is not None else row.above_id
+
+
+# ------------------------------------------------------------------------------------------ forgetting
+
+_LAST_WORD = sa.func.coalesce(suggestions.c.answered_at, suggestions.c.made_at)
+_GOING = sa.select(suggestions.c.id, suggestions.c.text, units.c.path).select_from(
+    suggestions.join(units, units.c.id == suggestions.c.unit_id)
+)
+_OF_PERSON = Prepared(_GOING.where(suggestions.c.person_id == sa.bindparam("person")).order_by(suggestions.c.id))
+_OLD = Prepared(
+    _GOING.where(suggestions.c.made_at < sa.bindparam("before"), sa.bindparam("before") > _LAST_WORD)
+    .order_by(suggestions.c.id)
+    .limit(sa.bindparam("most"))
+)
+_DROP = Prepared(sa.delete(suggestions).where(suggestions.c.id == sa.bindparam("which")))
+
+
+def forget_person(conn: Connection, person_id: int, now: datetime) -> None:
+    """Everything a person suggested goes, also from the chats of officers."""
+    _forget(conn, _OF_PERSON.all(conn, person=person_id), now)
+
+
+def purge(conn: Connection, before: datetime, now: datetime, most: int = PURGED_AT_ONCE) -> int:
+    """Forget suggestions whose last word (the answer, else the suggestion) was said before a moment; how many, *most*
+    at a time."""
+    return _forget(conn, _OLD.all(conn, before=before, most=most), now)
+
+
+def _forget(conn: Connection, found: Sequence[Any], now: datetime) -> int:
+    if found:
+        numbering.remember(conn, "suggestions")
+    for row in found:
+        desks.clear_suggestion(conn, row.path, row.id, row.text, now)
+        _DROP.run(conn, which=row.id)
+    return len(found)

@@ -9,7 +9,18 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from dialogs.model import Pressed
-from storage import codes, erasure, housekeeping, people, suggestions, units
+from storage import (
+    codes,
+    conversations,
+    desks,
+    erasure,
+    housekeeping,
+    people,
+    shown,
+    suggestions,
+    units,
+    unsaid,
+)
 from storage.base import Refused
 from storage.housekeeping import Keep
 from tests.support.world import Chat, World
@@ -53,7 +64,7 @@ def test_from_the_citizen_to_the_officers_and_back(world: World) -> None:
     for other in (centre, elsewhere):
         assert other.hears() == []
         other.types("/gopy").sees("Không có góp ý nào").sees_not("Xin mở thêm lớp")
-    opens_first(province).sees("một công dân", "Phường Hồng Gai", TEXT).sees_not("Nguyễn Văn Hùng")
+    opens_first(province).sees("Góp ý từ Phường Hồng Gai", TEXT).sees_not("Nguyễn Văn Hùng")
     province.types(ANSWER).sees("Gửi lời đáp này?", ANSWER).presses("send").sees("Lời đáp đã gửi", "Không có góp ý nào")
     citizen.heard(ANSWER)
     citizen.types("/gopy").sees(TEXT, f"Trả lời: {ANSWER}")
@@ -63,18 +74,80 @@ def test_from_the_citizen_to_the_officers_and_back(world: World) -> None:
     world.recounted()
 
 
-def test_officers_of_a_chi_hoi_and_the_nearest_above(world: World) -> None:
+def chi_hoi(world: World) -> str:
+    """What a new chi hội's code opens a chat with."""
     with world.write() as conn:
         made = units.add_association_unit(conn, "06685", "Chi hội khu 3", "chi_hoi", "test", world.now)
+    return codes.payload(codes.UnitCode("2025", made.code))
+
+
+def test_officers_of_a_chi_hoi_and_the_nearest_above(world: World) -> None:
+    payload = chi_hoi(world)
     province = world.officer("22", "supervisor", "Lê Quang Bình")
-    payload = codes.payload(codes.UnitCode("2025", made.code))
     sends(world.citizen().joins(payload))
-    province.heard("Có góp ý mới về Chi hội khu 3")  # the commune has no officer yet
+    province.heard("Có góp ý mới về Phường Hồng Gai")  # the commune has no officer yet
     commune = world.officer()
     sends(world.citizen().joins(payload, name="Lê Thị Na"), "Đề nghị mượn sách của thư viện phường")
-    commune.heard("Có góp ý mới về Chi hội khu 3")
+    commune.heard("Có góp ý mới về Phường Hồng Gai")
     assert province.hears() == []
     province.types("/gopy").sees("1 góp ý đang chờ", "Xin mở")
+
+
+def test_of_a_few_only_their_commune_is_named(world: World) -> None:
+    payload, officer = chi_hoi(world), world.officer()
+    citizen = world.citizen().joins(payload)
+    citizen.types(f"/gopy {TEXT}").sees("có thể đoán ra ông/bà").presses("send")
+    officer.heard("Có góp ý mới về Phường Hồng Gai")
+    opens_first(officer).sees("Góp ý từ Phường Hồng Gai, ngày").sees_not("khu 3, ngày")
+    bound(world, suggestions.FEW - 1)
+    officer.types("/gopy").sees("Phường Hồng Gai: Xin mở").sees_not("Chi hội khu 3")
+    bound(world, suggestions.FEW)
+    officer.types("/gopy").sees("Chi hội khu 3: Xin mở")
+    citizen.types(f"/gopy {TEXT}").sees_not("có thể đoán ra")
+    officer.types(f"/gopy {TEXT}").sees("có thể đoán ra")
+
+
+def bound(world: World, people: int) -> None:
+    """So many people are bound to the chi hội."""
+    with world.write() as conn:
+        conn.exec_driver_sql(
+            f"update rollout set bound = {people} where unit_id = (select id from units where code = '0668501')"
+        )
+
+
+def test_where_nobody_reads_yet_it_waits_for_whoever_comes(world: World) -> None:
+    with world.write() as conn:
+        units.set_setting(conn, "06685", "contact_name", "bà Lan", "test", world.now)
+        units.set_setting(conn, "06685", "contact_phone", "0203 382 5555", "test", world.now)
+    citizen = sends(world.citizen().joins(chi_hoi(world)))
+    citizen.sees("chưa có cán bộ nào nhận góp ý", "bà Lan, 0203 382 5555").sees_not("Góp ý đã gửi")
+    centre = world.officer("VN", "supervisor", "Ngô An").types("/gopy").sees("1 góp ý đang chờ")
+    province = world.officer("22", "supervisor", "Lê Quang Bình")
+    centre.types("/gopy").sees("Không có góp ý nào")  # there is a nearer one now
+    opens_first(province).types(ANSWER).presses("send").sees("Lời đáp đã gửi")
+    citizen.heard(ANSWER)
+    world.officer()
+    province.types("/gopy").presses("answered").sees("Xin mở")  # who answered it finds it again
+
+
+def test_the_next_above_reads_when_those_who_could_have_gone(world: World) -> None:
+    province = world.officer("22", "supervisor", "Lê Quang Bình")
+    sends(world.citizen().joins())
+    centre = world.officer("VN", "supervisor", "Ngô An").types("/gopy").sees("Không có góp ý nào")
+    with world.write() as conn:
+        chat = conversations.open_chat(conn, province.account, province.address)
+        assert chat is not None and chat.officer_id is not None
+        desks.dismiss(conn, chat.officer_id, None, world.now, "test")
+    opens_first(centre).types(ANSWER).presses("send").sees("Lời đáp đã gửi")
+
+
+def test_the_trail_does_not_say_who_wrote(world: World) -> None:
+    world.officer()
+    sends(world.citizen().joins())
+    suggests(world.officer(name="Vũ Văn Nam"), "Xin thêm sách cho thư viện")
+    with world.read() as conn:
+        lines = conn.exec_driver_sql("select actor, details from audit where action = 'suggestion.made'").all()
+    assert [tuple(line) for line in lines] == [("unnamed", None)] * 2
 
 
 def test_an_officer_suggests_and_hears_the_answer(world: World) -> None:
@@ -83,12 +156,13 @@ def test_an_officer_suggests_and_hears_the_answer(world: World) -> None:
     assert reviewer.hears() == []
     reviewer.types("/gopy").sees("Không có góp ý nào")
     province.heard("Có góp ý mới")
-    opens_first(province).sees("một cán bộ").types(ANSWER).presses("send")
+    opens_first(province).sees("Góp ý từ Phường Hồng Gai").types(ANSWER).presses("send")
     reviewer.heard(ANSWER)
     reviewer.types("/gopy").presses("write").sees(ANSWER)
 
 
 def test_three_a_day_and_more_tomorrow(world: World) -> None:
+    world.officer()
     citizen = world.citizen().joins()
     for _n in range(suggestions.A_DAY):
         sends(citizen).sees("Góp ý đã gửi")
@@ -186,14 +260,72 @@ def test_nobody_reads_what_is_not_for_them(world: World) -> None:
 def test_it_goes_with_its_writer_and_the_number_is_not_given_again(world: World) -> None:
     citizen = sends(world.citizen().joins())
     reader = opens_first(world.officer()).types(ANSWER)
-    with world.write() as conn:
-        person = people.person(conn, 1)
-        assert person is not None
-        erasure.erase_person(conn, person, "test", world.now)
+    erase_the_first(world)
+    with world.read() as conn:
         assert conn.exec_driver_sql("select count(*) from suggestions").scalar() == 0
     other = sends(world.citizen().joins(name="Lê Thị Na"), "Một góp ý khác hẳn góp ý trước")
     reader.presses("send").sees("không còn nữa")
     assert citizen.hears() == [] and other.hears() == []
+
+
+def erase_the_first(world: World) -> None:
+    with world.write() as conn:
+        person = people.person(conn, 1)
+        assert person is not None
+        erasure.erase_person(conn, person, "test", world.now)
+
+
+def shows(world: World, officer: Chat, message: int) -> None:
+    """Telegram shows the officer's screen in this message."""
+    with world.write() as conn:
+        row = conn.exec_driver_sql(f"select max(id) from outbox where address = '{officer.address}'").scalar()
+        now = shown.Shown(1, message, message, outbox_id=row, protected=True)
+        shown.keep(conn, officer.account, officer.address, now)
+
+
+def taken_away(world: World) -> dict[str, str]:
+    """The messages that are to be deleted at the channels, by chat."""
+    with world.read() as conn:
+        return {row.address: row.message_ids for row in conn.execute(sa.select(unsaid.unsaid))}
+
+
+def kept_words(world: World) -> str:
+    """All that the tables of messages and states still say."""
+    with world.read() as conn:
+        tables = ("outbox", "messages", "conversations")
+        return "\n".join(str(conn.exec_driver_sql(f"select * from {table}").all()) for table in tables)
+
+
+@pytest.mark.parametrize("by", ["erasure", "time"])
+def test_it_goes_from_the_officers_phones_with_its_writer(world: World, by: str) -> None:
+    """Neither of the writers has a dossier: nothing but the suggestion leads to these officers."""
+    for name, text in (("Nguyễn Thị Mận", TEXT), ("Lê Thị Na", "Đề nghị mượn sách của thư viện phường")):
+        sends(world.citizen().joins(name=name), text)
+        world.passes(hours=1)
+    names = ("đang đọc", "đang đáp", "danh sách", "không liên quan", "tỉnh")
+    reading, answering, listing, elsewhere = (world.officer(name=name) for name in names[:4])
+    above = world.officer("22", "supervisor", names[4])
+    for officer in (reading, answering, above):
+        officer.types("/gopy").presses("open:1")
+    answering.types("Chào bà Mận, lớp mở từ tháng sau")
+    listing.types("/gopy")
+    elsewhere.types("/gopy").presses("open:2")
+    for n, officer in enumerate((reading, answering, listing, elsewhere, above), 71):
+        shows(world, officer, n)
+    if by == "erasure":
+        erase_the_first(world)
+    else:
+        with world.write() as conn:
+            suggestions.purge(conn, world.now - timedelta(hours=1, minutes=30), world.now)
+    gone = {reading.address: "71", answering.address: "72", listing.address: "73", above.address: "75"}
+    assert taken_away(world) == gone
+    said = kept_words(world)
+    if by == "erasure":
+        assert "Xin mở thêm lớp" not in said and "bà Mận" not in said
+    else:  # the writer's own chat keeps what its person wrote
+        assert "bà Mận" not in said
+    assert "Đề nghị mượn sách" in said
+    answering.presses("send").sees("không còn nữa")
 
 
 def test_it_is_in_the_copy_of_ones_data(world: World) -> None:
