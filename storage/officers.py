@@ -309,9 +309,7 @@ _USE_INVITE = Prepared(
     .values(used_at=sa.bindparam("now"))
 )
 _USED_BY = Prepared(
-    sa.update(invites)
-    .where(invites.c.secret_hash == sa.bindparam("hash"))
-    .values(officer_id=sa.bindparam("officer"))
+    sa.update(invites).where(invites.c.secret_hash == sa.bindparam("hash")).values(officer_id=sa.bindparam("officer"))
 )
 _INSERT_OFFICER = Prepared(
     sa.insert(officers).values(name=sa.bindparam("called"), made_at=sa.bindparam("now")).returning(officers.c.id)
@@ -519,13 +517,32 @@ def open_invites(conn: Connection, now: datetime) -> list[OpenInvite]:
 
 
 def holding(conn: Connection) -> list[tuple[int, str, str]]:
-    """Every role in force: (unit id, role, officer's name)."""
-    rows = conn.execute(
-        sa.select(officer_roles.c.unit_id, officer_roles.c.role, officers.c.name)
-        .join(officers, officers.c.id == officer_roles.c.officer_id)
-        .where(officer_roles.c.until.is_(None))
+    """Every role in force: (unit id, role, officer's name); once more for each other spelling of the name in an invite
+    that they used."""
+    return _by_name(conn, officer_roles.c.until.is_(None))
+
+
+def ended(conn: Connection, since: datetime) -> list[tuple[int, str, str]]:
+    """Every role that ended at a moment or later, as :func:`holding`."""
+    return _by_name(conn, officer_roles.c.until >= since)
+
+
+def _by_name(conn: Connection, which: sa.ColumnElement[bool]) -> list[tuple[int, str, str]]:
+    role = (officer_roles.c.unit_id, officer_roles.c.role, officer_roles.c.officer_id)
+    used = sa.and_(
+        invites.c.officer_id == officer_roles.c.officer_id,
+        invites.c.unit_id == officer_roles.c.unit_id,
+        invites.c.role == officer_roles.c.role,
+        invites.c.name.is_not(None),
     )
-    return [tuple(row) for row in rows]
+    rows = conn.execute(
+        sa.select(*role, officers.c.name)
+        .join(officers, officers.c.id == officer_roles.c.officer_id)
+        .where(which)
+        .union_all(sa.select(*role, invites.c.name).join(invites, used).where(which))
+    )
+    spelled = {(row.unit_id, row.role, row.officer_id, row.name.casefold()): row.name for row in rows}
+    return [(unit, role, name) for (unit, role, _officer, _folded), name in reversed(spelled.items())]
 
 
 def listing(conn: Connection) -> list[tuple[int, str, str, str, str]]:

@@ -8,12 +8,14 @@ that the database does not know is dropped.
 from __future__ import annotations
 
 import csv
+import fcntl
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from io import StringIO
 from itertools import product
 from pathlib import Path
@@ -53,6 +55,7 @@ ROLES = {
 }
 OLD_DISTRICTS = (("quan", "q"), ("thi xa", "tx"))  # kinds that the reform of 1 July 2025 did away with
 LINKS = ("unit", "name", "phone", "role", "link", "typed", "ends")  # columns of the file of links
+FORGOTTEN = timedelta(days=365)  # after which a list may bring back who was dismissed
 BATCH = 20  # invites committed at once: well under 50 ms, so that turns of a running bot hardly wait
 
 Key = tuple[int, str, str]  # unit, role, name folded by case
@@ -108,7 +111,8 @@ Way = Callable[[units.UnitRow, codes.InviteCode], str]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was done (``done``), would be done (``dry``), or why nothing was (``stopped``: rows are wrong)."""
+    """What was done (``done``), would be done (``dry``), or why nothing was (``stopped``: rows are wrong). ``ended``:
+    who held the role within the last year and does no more; ``missing``: where there are no links of those invited."""
 
     how: str
     new: Sequence[Wanted]
@@ -117,6 +121,20 @@ class Outcome:
     ignored: Sequence[str]
     links: Path | None = None
     slips: Path | None = None
+    ended: Sequence[Wanted] = ()
+    missing: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """Rows whose link is kept, rows to invite, rows invited without a link that we have (``unlinked``) or in the role,
+    and rows of who held it within the last year."""
+
+    again: Mapping[Wanted, Kept]
+    new: Sequence[Wanted]
+    already: Sequence[Wanted]
+    unlinked: bool
+    ended: Sequence[Wanted]
 
 
 def invite_all(
@@ -129,13 +147,15 @@ def invite_all(
     skip_wrong: bool = False,
     telegram: bool = False,
     bot: str | None = None,
+    renew: bool = False,
 ) -> Outcome:
     """Invite everybody in the table and write links and slips, readable by their owner only.
 
     *role* is for rows that name none; *slips* is the PDF (default: beside the table), the links lie beside it as CSV.
     Nothing is written where a row is wrong, unless *skip_wrong*. Who is invited already, or holds the role, is not
     invited again; where the file of links still has the link, it is on a slip again. With *telegram* the links open the
-    bot named or the one that serves the unit.
+    bot named or the one that serves the unit. Whose role ended within a year is invited only where *renew*: a list from
+    before must not bring back who was dismissed.
     """
     if role is not None and role not in officers.ROLES:
         raise Refused("role_unknown", role=role, roles=", ".join(officers.ROLES))
@@ -145,24 +165,41 @@ def invite_all(
     if file.resolve() in (links.resolve(), printed.resolve()):
         raise Stop(_("cli.invites.same_file", file=file))
     moment = now()
-    with database(settings) as engine:
+    with _alone(links.parent), database(settings) as engine:
         with reading(engine) as conn:
             wanted, faults = _judged(conn, table, role)
             kept = _kept(conn, links, moment)
-            again, new, already = _sorted_out(conn, wanted, kept, moment)
-            known = [*again, *already]
-            if dry_run or (faults and not skip_wrong):
-                return Outcome("dry" if dry_run else "stopped", new, known, faults, table.ignored)
-            way = _way(conn, settings, [*again, *new], telegram, bot)
-        if not again and not new:
-            return Outcome("done", new, known, faults, table.ignored)
-        reprinted = [Invited(one, held.code, held.ends, way(one.unit, held.code)) for one, held in again.items()]
-        others = [held.line for at, held in kept.items() if at not in {(one.key, one.phone) for one in again}]
+            found = _sorted_out(conn, wanted, kept, moment, renew)
+            missing = links if found.unlinked and not links.exists() else None
+            stopped = "dry" if dry_run else "stopped" if faults and not skip_wrong else ""
+            done = Outcome(
+                stopped or "done", found.new, [*found.again, *found.already], faults, table.ignored, ended=found.ended,
+                missing=missing,
+            )  # fmt: skip
+            if stopped or not (found.again or found.new):
+                return done
+            way = _way(conn, settings, [*found.again, *found.new], telegram, bot)
+        reprinted = [Invited(one, held.code, held.ends, way(one.unit, held.code)) for one, held in found.again.items()]
+        others = [held.line for at, held in kept.items() if at not in {(one.key, one.phone) for one in found.again}]
         _write_links(links, [*others, *map(_line, reprinted)])
-        invited = [*reprinted, *_invited(engine, new, links, moment, way)]
-    invited.sort(key=lambda each: each.wanted.row)
-    _write_slips(printed, invited)
-    return Outcome("done", new, known, faults, table.ignored, links, printed)
+        invited = [*reprinted, *_invited(engine, found.new, links, moment, way)]
+        invited.sort(key=lambda each: each.wanted.row)
+        _write_slips(printed, invited)
+    return replace(done, links=links, slips=printed)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Of two runs that write one file of links, each would invite everybody, and the later drop the other's links."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Stop(_("cli.invites.busy", folder=folder)) from None
+        yield
+    finally:
+        os.close(number)
 
 
 # ------------------------------------------------------------------------------------------ judging
@@ -320,23 +357,34 @@ def _kept(conn: Connection, links: Path, moment: datetime) -> Known:
     return found
 
 
-def _sorted_out(
-    conn: Connection, wanted: Sequence[Wanted], kept: Known, moment: datetime
-) -> tuple[dict[Wanted, Kept], list[Wanted], list[Wanted]]:
-    """Rows whose link is kept, rows to invite, and rows invited without a link that we have, or in the role."""
+def _sorted_out(conn: Connection, wanted: Sequence[Wanted], kept: Known, moment: datetime, renew: bool) -> Sorted:
     again = {one: kept[one.key, one.phone] for one in wanted if (one.key, one.phone) in kept}
-    standing = Counter((each.unit_id, each.role, each.name.casefold()) for each in officers.open_invites(conn, moment))
-    standing.update((unit, role, name.casefold()) for unit, role, name in officers.holding(conn))
-    standing.subtract(key for key, _phone in kept)
+    invited = Counter((each.unit_id, each.role, each.name.casefold()) for each in officers.open_invites(conn, moment))
+    invited.subtract(key for key, _phone in kept)
+    holding = _counted(officers.holding(conn))
+    dismissed = _counted([] if renew else officers.ended(conn, moment - FORGOTTEN))
     new: list[Wanted] = []
     already: list[Wanted] = []
+    ended: list[Wanted] = []
+    unlinked = False
     for one in wanted:
         if one in again:
             continue
-        known = standing[one.key] > 0
-        standing[one.key] -= 1
-        (already if known else new).append(one)
-    return again, new, already
+        if holding[one.key] > 0:
+            holding[one.key] -= 1
+            already.append(one)
+        elif invited[one.key] > 0:
+            invited[one.key] -= 1
+            unlinked = True
+            already.append(one)
+        else:
+            (ended if dismissed[one.key] > 0 else new).append(one)
+            dismissed[one.key] -= 1
+    return Sorted(again, new, already, unlinked, ended)
+
+
+def _counted(held: Iterable[Key]) -> Counter[Key]:
+    return Counter((unit, role, name.casefold()) for unit, role, name in held)
 
 
 # ------------------------------------------------------------------------------------------ writing
@@ -430,6 +478,7 @@ def tell(outcome: Outcome, json: bool) -> None:
                 "how": outcome.how,
                 "invited": [_fact(one) for one in outcome.new],
                 "already": [_fact(one) for one in outcome.already],
+                "ended": [_fact(one) for one in outcome.ended],
                 "wrong": [{"row": each.row, "column": each.column, "text": each.text} for each in outcome.faults],
                 "ignored": list(outcome.ignored),
                 "links": outcome.links,
@@ -447,6 +496,7 @@ def _tell(outcome: Outcome) -> None:
         typer.echo(_("cli.invites.ignored", columns=", ".join(outcome.ignored)))
     if outcome.how != "stopped":
         lines = [(one, "cli.invites.was_already") for one in outcome.already]
+        lines += [(one, "cli.invites.was_ended") for one in outcome.ended]
         lines += [(one, "cli.invites.would") for one in outcome.new if outcome.how == "dry"]
         for one, key in sorted(lines, key=lambda line: line[0].row)[:MOST_LINES]:
             typer.echo(_(key, row=one.row, name=one.name, role=_(f"cli.role.{one.role}"), place=one.place))
@@ -457,6 +507,8 @@ def _tell(outcome: Outcome) -> None:
         "new": number(len(outcome.new)), "already": number(len(outcome.already)), "wrong": number(len(outcome.faults))
     }  # fmt: skip
     typer.echo(_(f"cli.invites.sum.{outcome.how}", **counts), err=outcome.how == "stopped")
+    if outcome.missing is not None:
+        typer.echo(_("cli.invites.where_links", links=outcome.missing), err=True)
     if outcome.links is not None:
         typer.echo(_("cli.invites.files", links=outcome.links, slips=outcome.slips))
 

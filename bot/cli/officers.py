@@ -66,6 +66,7 @@ def invite(
     slips: Annotated[
         Path | None, typer.Option("--slips", metavar="F.pdf", help=_("cli.opt.slips"), show_default=False)
     ] = None,
+    again: Annotated[bool, typer.Option("--again", help=_("cli.opt.invite_again"))] = False,
     telegram: Annotated[bool, typer.Option("--telegram", help=_("cli.opt.telegram"))] = False,
     bot: Annotated[str | None, typer.Option("--bot", metavar="NAME", help=_("cli.opt.bot"), show_default=False)] = None,
     json: Json = False,
@@ -87,13 +88,14 @@ def invite(
             skip_wrong=skip_wrong,
             telegram=telegram or bot is not None,
             bot=bot,
+            renew=again,
         )
         invites.tell(done, json)
         return
     for wanted, given in (("UNIT", unit), ("--role", role)):
         if given is None:
             raise Stop(_("cli.usage.missing", name=wanted, command="hoctap officers invite"), 2)
-    if dry_run or skip_wrong or slips:
+    if dry_run or skip_wrong or slips or again:
         raise Stop(_("cli.usage.missing", name="--csv", command="hoctap officers invite"), 2)
     assert unit is not None and role is not None
     _invite(settings, unit, role, name, json)

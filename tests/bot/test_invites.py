@@ -217,6 +217,82 @@ def test_who_holds_the_role_is_not_invited_and_who_let_the_link_lapse_is(cli: Cl
     assert [each["Họ tên"] for each in links()] == ["Lê Văn Nam"]
 
 
+def accepts(world: World, at: int = -1) -> None:
+    world.chat().opens(links()[at]["Đường dẫn"].partition("=")[2]).presses("accept")
+
+
+def test_who_was_dismissed_is_not_brought_back_by_an_old_list(cli: Cli, world: World) -> None:
+    invite(cli, HEAD + HOA)
+    accepts(world)
+    assert cli("officers", "end", "Trần Thị Hoa").status == 0
+    nam = "06688,Lê Văn Nam,,người xét\n"
+    found = invite(cli, HEAD + HOA + nam).said("dòng 2: Trần Thị Hoa", "thôi vai trò này", "--again", "Đã mời 1,")
+    assert found.status == 0
+    assert [each["Họ tên"] for each in links()] == ["Lê Văn Nam"]
+    tried = invite(cli, HEAD + HOA + nam, "--dry-run", "--json").json
+    assert [one["name"] for one in tried["ended"]] == ["Trần Thị Hoa"]
+    assert (tried["invited"], [one["name"] for one in tried["already"]]) == ([], ["Lê Văn Nam"])
+    invite(cli, HEAD + HOA + nam, "--again").said("Đã mời 1, đã mời từ trước 1")
+    accepts(world)
+    invite(cli, HEAD + HOA).said("Đã mời 0, đã mời từ trước 1")  # who was brought back holds it
+    cli("officers", "invite", "06685", "--role", "reviewer", "--again").refused(2, "--csv")
+
+
+def test_who_stopped_over_a_year_ago_is_invited(cli: Cli, world: World) -> None:
+    world.officer()
+    with world.write() as conn:
+        (officer,) = officers.named(conn, "Trần Thị Hoa")
+        officers.end(conn, officer, None, datetime.now(UTC) - timedelta(days=366), "cli")
+    invite(cli, HEAD + HOA).said("Đã mời 1,")
+
+
+def test_another_spelling_of_who_holds_the_role_is_not_invited_again(cli: Cli, world: World) -> None:
+    """The second slip, used on a phone where somebody is an officer already, keeps the first name."""
+    invite(cli, HEAD + HOA)
+    chat = world.chat().opens(links()[0]["Đường dẫn"].partition("=")[2]).presses("accept")
+    other = HOA.replace("Trần Thị Hoa", "Trần T. Hoa").replace("06685", "06688")
+    invite(cli, HEAD + other)
+    chat.opens(links()[-1]["Đường dẫn"].partition("=")[2]).presses("accept")
+    with world.read() as conn:
+        assert [row[1] for row in officers.listing(conn)] == ["Trần Thị Hoa"] * 2
+    found = invite(cli, HEAD + HOA + other).said("Đã mời 0, đã mời từ trước 2")
+    assert found.status == 0
+    # One role of one human stands for one row: a second of the name, told apart by phone, is another.
+    invite(cli, HEAD + other + other.replace("0912345678", "0987654321")).said("Đã mời 1, đã mời từ trước 1")
+
+
+@pytest.mark.parametrize("how", [(), ("--sessions",), ("--unit", "06685")])
+def test_who_goes_leaves_no_slip_that_opens_the_office_again(cli: Cli, world: World, how: tuple[str, ...]) -> None:
+    invite(cli, HEAD + HOA + "06685,Lê Văn Nam,,người xét\n06688,Trần Thị Hoa,,người xét\n")
+    accepts(world, 0)
+    cli("officers", "invite", "06685", "--role", "supervisor", "--name", "trần thị hoa")
+    with world.read() as conn:
+        before = {(each.name.casefold(), each.role) for each in officers.open_invites(conn, datetime.now(UTC))}
+        assert ("trần thị hoa", "supervisor") in before
+    assert cli("officers", "end", "Trần Thị Hoa", *how).status == 0
+    with world.read() as conn:
+        left = [(each.name, each.role) for each in officers.open_invites(conn, datetime.now(UTC))]
+    # That of another unit is another's, perhaps: a name says little where nobody of that name holds a role.
+    assert sorted(left) == [("Lê Văn Nam", "reviewer"), ("Trần Thị Hoa", "reviewer")]
+
+
+def test_two_runs_at_once_do_not_both_invite(cli: Cli, world: World) -> None:
+    with invites._alone(Path()):
+        invite(cli, HEAD + HOA).refused(1, "Một lần mời khác")
+    assert kept(world) == 0
+    assert invite(cli, HEAD + HOA).status == 0
+
+
+def test_a_run_that_finds_no_links_of_the_last_asks_for_them(cli: Cli, world: World) -> None:
+    invite(cli, HEAD + HOA)
+    invite(cli, HEAD + HOA, "--slips", "other.pdf").said("Đã mời 0", "đường dẫn other.csv", "--slips")
+    assert "Tệp của lần trước ở đâu" not in invite(cli, HEAD + HOA).err
+    accepts(world)
+    assert (
+        "Tệp của lần trước ở đâu" not in invite(cli, HEAD + HOA, "--slips", "other.pdf").err
+    )  # who holds it needs none
+
+
 def test_two_of_one_name_are_told_apart_by_phone(cli: Cli, world: World) -> None:
     other = HOA.replace("0912345678", "0987654321")
     invite(cli, HEAD + HOA).said("Đã mời 1,")

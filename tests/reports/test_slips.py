@@ -26,7 +26,8 @@ def test_every_slip_has_its_own_square_and_says_what_it_is() -> None:
     said = words(pdf)
     for sentence in (
         "PHIẾU MỜI CÁN BỘ HỘI", "Trần Thị Hoa", "0912345678", "Vai trò: người xét", "Phường Hồng Gai",
-        "hết ngày 06/12/2026", "Mở máy ảnh của điện thoại", made[0].link, made[0].typed, "Chỉ dùng một lần, không đưa cho người khác.",
+        "hết ngày 06/12/2026", "Mở máy ảnh của điện thoại", made[0].link, made[0].typed,
+        "Chỉ dùng một lần, không đưa cho người khác.",
     ):  # fmt: skip
         assert sentence.replace(" ", "") in said.replace(" ", ""), sentence
 
