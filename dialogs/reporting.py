@@ -23,7 +23,7 @@ from reports import measures, runs
 from reports import text as words
 from reports.model import UnitFigures, pages
 from reports.text import text as in_words
-from storage import codes, jobs, officers, units
+from storage import codes, jobs, officers, report_runs, units
 from storage.base import Refused
 from storage.officers import OfficerRow
 from storage.units import Place, UnitRow
@@ -140,9 +140,11 @@ def report(turn: Turn, state: object, rest: str) -> Next:
 
 
 def again(turn: Turn, code: codes.ReportCode) -> Next:
-    """A report by its code. Raises ``Refused``: ``report_unknown``, ``out_of_scope``."""
+    """A report by its code, which is kept for its whole time from now on. Raises ``Refused``: ``report_unknown``,
+    ``out_of_scope``."""
     printed = codes.printed(code)
     _covered(turn, runs.unit_of(turn.conn, printed))
+    report_runs.asked(turn.conn, printed)
     return Next(Kept(printed))
 
 

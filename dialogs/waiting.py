@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, time
 
 from dialogs import places
 from dialogs.states import Turn
 from locales import ZONE
+from reports.overdue import due_day
 from storage import assessments, officers
 from storage.assessments import AssessmentRow, QueueRow
 from storage.base import Connection, Refused
@@ -76,9 +77,5 @@ def days_waited(turn: Turn, since: datetime) -> int:
 
 
 def working_days_ago(now: datetime, days: int) -> datetime:
-    """The moment that many working days back (Monday to Friday in Vietnam; public holidays are not known)."""
-    while days:
-        now -= timedelta(days=1)
-        if now.astimezone(ZONE).weekday() < 5:
-            days -= 1
-    return now
+    """What was handed in before this moment has waited longer than so many working days, as reports count them."""
+    return datetime.combine(due_day(now, days), time(), ZONE)

@@ -15,8 +15,8 @@ from typing import Any
 import criteria
 from criteria import CriteriaSet
 from locales import voice
-from reports import measures
-from reports.measures import REGISTERED, Raw
+from reports import measures, overdue
+from reports.measures import REGISTERED, Measure, Raw
 from reports.model import (
     COMMUNE,
     Chart,
@@ -36,10 +36,9 @@ from reports.model import (
 )
 from storage import assessments, counters, coverage, seasons, tallies, targets, units
 from storage.base import Connection
-from storage.counters import Sums
+from storage.counters import Held, Standing, Sums
 from storage.units import UnitRow
 
-SERVICE_DAYS = 5  # working days until a dossier is overdue, where neither the unit nor one above it has said
 RANKED_BY = ("approved", "pass_rate", "participation", "median_days", "overdue", "communes_without_scan")
 
 
@@ -49,7 +48,11 @@ def figures(conn: Connection, unit: UnitRow, year: int, now: datetime, *, means:
     *means*: also the mean points of each indicator, for a commune or a unit of the association; that reads every answer
     handed in there (about 10 ms a thousand dossiers), so a turn leaves it out.
     """
-    sums = counters.sums(conn, unit.id, unit.path, year)
+    return _figures(conn, unit, year, now, counters.standing(conn, unit.id, unit.path, year), means)
+
+
+def _figures(conn: Connection, unit: UnitRow, year: int, now: datetime, standing: Standing, means: bool) -> UnitFigures:
+    sums = standing.sums()
     indicators: tuple[IndicatorMean, ...] = ()
     counted = criteria.builtin()
     if means and unit.level >= COMMUNE:
@@ -71,7 +74,7 @@ def figures(conn: Connection, unit: UnitRow, year: int, now: datetime, *, means:
         not_met=measures.count("not_met", raw),
         withdrawn=raw.statuses.get("withdrawn", 0),
         by_group=_groups(sums, group_labels(conn, unit)),
-        rows=_children(conn, unit, year),
+        rows=_children(conn, unit, standing),
         indicators=indicators,
         minimum=counted.thresholds.min_per_indicator,
     )
@@ -80,18 +83,29 @@ def figures(conn: Connection, unit: UnitRow, year: int, now: datetime, *, means:
 def whole_figures(conn: Connection, unit: UnitRow, year: int, now: datetime, *, means: bool = False) -> UnitFigures:
     """The figures with every measure: those of :func:`figures`, and roll-out, days, evidence, participation, target and
     place among siblings. About 10 ms for the country."""
-    found = figures(conn, unit, year, now, means=means)
+    return reckoned(conn, unit, year, now, means=means)[0]
+
+
+def reckoned(
+    conn: Connection, unit: UnitRow, year: int, now: datetime, *, means: bool = False
+) -> tuple[UnitFigures, Held]:
+    """As :func:`whole_figures`, and which lines of the ledger are in them. The unit's sums, those of the units below
+    and its place are of one moment, also while others write."""
+    standing = counters.standing(conn, unit.id, unit.path, year, unit.parent_id)
+    found = _figures(conn, unit, year, now, standing, means)
     reach = coverage.reach(conn, unit)
+    late = overdue.rule(conn, unit, now)
     raw = Raw(
         {},
         tallies.whole(conn, unit.id, year),
-        _due(conn, unit, now),
-        reach.bound,
-        reach.without_officer if unit.level < COMMUNE else None,
-        reach.without_scan if unit.level < COMMUNE else None,
+        late.due(unit.path),
+        late.apart(conn, unit.path, year),
+        bound=reach.bound,
+        without_officer=reach.without_officer if unit.level < COMMUNE else None,
+        without_scan=reach.without_scan if unit.level < COMMUNE else None,
     )
     wanted = targets.of(conn, unit.id, year)
-    rank, siblings, median = _place(conn, unit, year)
+    rank, siblings, median = _place(conn, unit, standing)
     return replace(
         found,
         bound=reach.bound,
@@ -99,7 +113,7 @@ def whole_figures(conn: Connection, unit: UnitRow, year: int, now: datetime, *, 
         communes_without_officer=raw.without_officer,
         communes_without_scan=raw.without_scan,
         median_days=measures.value("median_days", raw),
-        overdue=measures.count("overdue", raw),
+        overdue=measures.whole("overdue", raw),
         evidence_rate=measures.value("evidence_rate", raw),
         people=targets.people_of(conn, unit, _day_of(year, now)),
         target_approved=wanted.approved,
@@ -107,7 +121,7 @@ def whole_figures(conn: Connection, unit: UnitRow, year: int, now: datetime, *, 
         rank=rank,
         siblings=siblings,
         sibling_median=median,
-    )
+    ), standing.held
 
 
 def _by_status(sums: Sums) -> dict[str, int]:
@@ -122,16 +136,6 @@ def _day_of(year: int, now: datetime) -> date:
     return min(seasons.today(now), date(year, 12, 31))
 
 
-def _due(conn: Connection, unit: UnitRow, now: datetime) -> date:
-    """Dossiers handed in before this day are overdue: the unit's (or the default) working days have passed since."""
-    day = seasons.today(now)
-    left = units.settings(conn, unit).service_days or SERVICE_DAYS
-    while left:
-        day -= timedelta(days=1)
-        left -= day.weekday() < 5
-    return day
-
-
 # ------------------------------------------------------------------------------------------ beside each other
 
 
@@ -139,7 +143,9 @@ def funnel(conn: Connection, unit: UnitRow, year: int, now: datetime) -> Funnel:
     """How many people came how far."""
     raw = Raw(_by_status(counters.sums(conn, unit.id, unit.path, year)), bound=coverage.reach(conn, unit).bound)
     steps = (measures.BY_NAME[name] for name in measures.STEPS)
-    return Funnel(unit.name, year, now, tuple(Step(each.name, each.label, int(each.of(raw) or 0)) for each in steps))
+    return Funnel(
+        unit.name, year, now, tuple(Step(each.name, each.label, measures.count(each.name, raw)) for each in steps)
+    )
 
 
 def ranking(conn: Connection, unit: UnitRow, year: int, now: datetime, measure: str = "approved") -> Ranking:
@@ -147,7 +153,7 @@ def ranking(conn: Connection, unit: UnitRow, year: int, now: datetime, measure: 
     unit's own target where it has one of that measure. ``KeyError`` for a measure that is not defined."""
     wanted = measures.measure(measure)
     below = _open_below(conn, unit, year)
-    raws = _raw_of_children(conn, unit, below, year, now)
+    raws = _raw_of_children(conn, unit, below, year, now, wanted)
     rows = [Ranked(units.display_code(child), child.name, wanted.of(raws[child.id])) for child in below]
     sign = 1 if wanted.lower_is_better else -1
     rows.sort(key=lambda row: (row.value is None, sign * (row.value or 0), row.code))
@@ -206,7 +212,7 @@ def heatmap(conn: Connection, unit: UnitRow, year: int, now: datetime) -> HeatMa
     """The mean points of each indicator in each unit directly below, units in the order of their codes."""
     named = criteria.builtin()
     below = _open_below(conn, unit, year)
-    sums = tallies.whole_of_children(conn, unit.id, year)
+    sums = tallies.whole_of_children(conn, unit.id, year, ("level/",))
     rows = []
     for child in below:
         points = measures.points(Raw({}, sums.get(child.id, {})))
@@ -278,12 +284,12 @@ def _groups(sums: Sums, labels: dict[str, str]) -> tuple[GroupRow, ...]:
     return tuple(row for row in rows if row.registered)
 
 
-def _children(conn: Connection, unit: UnitRow, year: int) -> tuple[Row, ...]:
+def _children(conn: Connection, unit: UnitRow, standing: Standing) -> tuple[Row, ...]:
     """The units directly below, most registered first; a closed one only while somebody is counted in it."""
     below = units.children(conn, unit.id)
     if not below:
         return ()
-    found = counters.child_sums(conn, unit.id, year, {child.path: child.id for child in below})
+    found = standing.child_sums({child.path: child.id for child in below})
     rows = []
     for child in below:
         raw = Raw(found[child.id])
@@ -293,21 +299,20 @@ def _children(conn: Connection, unit: UnitRow, year: int) -> tuple[Row, ...]:
     return ranked(tuple(rows))
 
 
-def _place(conn: Connection, unit: UnitRow, year: int) -> tuple[int | None, int, float | None]:
+def _place(conn: Connection, unit: UnitRow, standing: Standing) -> tuple[int | None, int, float | None]:
     """The place among the open units of the same parent by people approved (equal ones share the better place), how
     many they are, and their median; nothing for one without siblings, or before anybody is approved."""
-    above = units.by_id(conn, unit.parent_id) if unit.parent_id is not None else None
-    if above is None:
-        return None, 0, None
-    siblings = _open_below(conn, above, year)
-    if len(siblings) < 2:
-        return None, 0, None
-    sums = counters.child_sums(conn, above.id, year, {each.path: each.id for each in siblings})
-    values = {each.id: measures.count("approved", Raw(sums[each.id])) for each in siblings}
-    if unit.id not in values or not any(values.values()):
+    siblings = units.children(conn, unit.parent_id) if unit.parent_id is not None else ()
+    sums = standing.sibling_sums({each.path: each.id for each in siblings})
+    values = {
+        each.id: measures.count("approved", Raw(sums[each.id]))
+        for each in siblings
+        if each.valid_to is None or any(sums[each.id].values())
+    }
+    if len(values) < 2 or unit.id not in values or not any(values.values()):
         return None, 0, None
     rank = 1 + sum(n > values[unit.id] for n in values.values())
-    return rank, len(siblings), statistics.median(values.values())
+    return rank, len(values), statistics.median(values.values())
 
 
 def _open_below(conn: Connection, unit: UnitRow, year: int) -> tuple[UnitRow, ...]:
@@ -320,26 +325,29 @@ def _open_below(conn: Connection, unit: UnitRow, year: int) -> tuple[UnitRow, ..
 
 
 def _raw_of_children(
-    conn: Connection, unit: UnitRow, below: tuple[UnitRow, ...], year: int, now: datetime
+    conn: Connection, unit: UnitRow, below: tuple[UnitRow, ...], year: int, now: datetime, wanted: Measure
 ) -> dict[int, Raw]:
+    """What each unit directly below adds up to, as far as the *wanted* measure asks for it."""
     paths = {child.path: child.id for child in below}
     statuses = counters.child_sums(conn, unit.id, year, paths)
-    others = tallies.whole_of_children(conn, unit.id, year)
-    reached = coverage.reach_of_children(conn, unit, paths)
-    people = targets.people_of_children(conn, below, _day_of(year, now))
-    due = _due(conn, unit, now)
-    return {
-        child: Raw(
-            statuses[child],
-            others.get(child, {}),
-            due,
-            reached[child].bound,
-            reached[child].without_officer,
-            reached[child].without_scan,
-            people.get(child),
+    others = tallies.whole_of_children(conn, unit.id, year, wanted.tallies) if wanted.tallies else {}
+    reached = coverage.reach_of_children(conn, unit, paths) if wanted.reads == "roll-out" else {}
+    people = targets.people_of_children(conn, below, _day_of(year, now)) if wanted.reads == "people" else {}
+    late = overdue.rule(conn, unit, now) if wanted.name == "overdue" else None
+    found = {}
+    for child in below:
+        reach = reached.get(child.id)
+        found[child.id] = Raw(
+            statuses[child.id],
+            others.get(child.id, {}),
+            late.due(child.path) if late else None,
+            late.apart(conn, child.path, year) if late else (),
+            bound=reach.bound if reach else None,
+            without_officer=reach.without_officer if reach else None,
+            without_scan=reach.without_scan if reach else None,
+            people=people.get(child.id),
         )
-        for child in paths.values()
-    }
+    return found
 
 
 def _means(conn: Connection, unit: UnitRow, year: int) -> tuple[tuple[IndicatorMean, ...], CriteriaSet]:

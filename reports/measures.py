@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import criteria
 from locales import _, voice
@@ -24,17 +24,28 @@ REGISTERED = STARTED | {"registered"}
 
 
 @dataclass(frozen=True, slots=True)
+class Apart:
+    """The tallies of a unit below whose dossiers are overdue by another day, *due*, than by that of the unit above."""
+
+    tallies: Mapping[str, int]
+    due: date
+    due_above: date
+
+
+@dataclass(frozen=True, slots=True)
 class Raw:
     """What a unit's year adds up to.
 
     ``statuses``: dossiers by status. ``tallies``: see :mod:`storage.tallies`. ``due``: dossiers handed in before this
-    day and still waiting are overdue. ``bound``, ``communes…``: the roll-out as it stands now, whatever the year.
-    ``people``: how many live there (``None``: not known).
+    day and still waiting are overdue, but ``apart`` in units below with working days of their own. ``bound``,
+    ``communes…``: the roll-out as it stands now, whatever the year. ``people``: how many live there (``None``: not
+    known).
     """
 
     statuses: Mapping[str, int]
     tallies: Mapping[str, int] | None = None
     due: date | None = None
+    apart: tuple[Apart, ...] = ()
     bound: int | None = None
     without_officer: int | None = None
     without_scan: int | None = None
@@ -47,7 +58,8 @@ Value = float | None
 @dataclass(frozen=True, slots=True)
 class Measure:
     """A measure: its name (also that of its field in :class:`reports.model.UnitFigures`), what its value is, the
-    formula (``None``: nothing to measure yet), and whether a lower value is the better one.
+    formula (``None``: nothing to measure yet), whether a lower value is the better one, and what the formula reads
+    besides statuses: how the names of its tallies begin, the roll-out or how many people live there.
 
     The mean points of an indicator are named ``mean:A1``.
     """
@@ -56,6 +68,8 @@ class Measure:
     kind: Kind
     of: Callable[[Raw], Value]
     lower_is_better: bool = False
+    tallies: tuple[str, ...] = ()
+    reads: Literal["", "roll-out", "people"] = ""
 
     @property
     def label(self) -> str:
@@ -98,15 +112,15 @@ def _pass_rate(raw: Raw) -> Value:
     return pass_rate(raw.statuses.get("approved", 0), raw.statuses.get("not_met", 0))
 
 
-def _named(raw: Raw, prefix: str) -> Iterator[tuple[str, int]]:
+def _named(tallies: Mapping[str, int] | None, prefix: str) -> Iterator[tuple[str, int]]:
     """The tallies under a prefix: (what follows it, how many)."""
-    for what, n in (raw.tallies or {}).items():
+    for what, n in (tallies or {}).items():
         if what.startswith(prefix) and n > 0:
             yield what[len(prefix) :], n
 
 
 def _median_days(raw: Raw) -> Value:
-    days = sorted((int(day), n) for day, n in _named(raw, "days/"))
+    days = sorted((int(day), n) for day, n in _named(raw.tallies, "days/"))
     total = sum(n for _day, n in days)
     if not total:
         return None
@@ -125,8 +139,14 @@ def _nth(days: list[tuple[int, int]], place: int) -> int:
 def _overdue(raw: Raw) -> Value:
     if raw.tallies is None or raw.due is None:
         return None
-    due = raw.due.isoformat()
-    return sum(n for day, n in _named(raw, "waiting/") if day < due)
+    corrected = (_before(each.tallies, each.due) - _before(each.tallies, each.due_above) for each in raw.apart)
+    return _before(raw.tallies, raw.due) + sum(corrected)
+
+
+def _before(tallies: Mapping[str, int], due: date) -> int:
+    """How many wait since before a day."""
+    first = due.isoformat()
+    return sum(n for day, n in _named(tallies, "waiting/") if day < first)
 
 
 def _evidence_rate(raw: Raw) -> Value:
@@ -141,7 +161,7 @@ def _participation(raw: Raw) -> Value:
 def points(raw: Raw) -> dict[str, tuple[int, int]]:
     """Indicator → (points given, over how many answers handed in), each under the criteria that it was filed under."""
     found: dict[str, tuple[int, int]] = {}
-    for what, n in _named(raw, "level/"):
+    for what, n in _named(raw.tallies, "level/"):
         filed, version, indicator, level = what.split("/")
         option = criteria.builtin(filed, version).indicator(indicator).option(level)
         given, people = found.get(indicator, (0, 0))
@@ -173,7 +193,7 @@ def mean(indicator: str) -> Callable[[Raw], Value]:
 # ------------------------------------------------------------------------------------------ the measures
 
 MEASURES: tuple[Measure, ...] = (
-    Measure("bound", "count", lambda raw: raw.bound),
+    Measure("bound", "count", lambda raw: raw.bound, reads="roll-out"),
     Measure("registered", "count", _in(*REGISTERED)),
     Measure("started", "count", _in(*STARTED)),
     Measure("submitted", "count", _in(*SUBMITTED)),
@@ -184,12 +204,12 @@ MEASURES: tuple[Measure, ...] = (
     Measure("recognised", "count", _in("recognised")),
     Measure("not_met", "count", _in("not_met"), lower_is_better=True),
     Measure("pass_rate", "share", _pass_rate),
-    Measure("median_days", "days", _median_days, lower_is_better=True),
-    Measure("overdue", "count", _overdue, lower_is_better=True),
-    Measure("evidence_rate", "share", _evidence_rate),
-    Measure("communes_without_officer", "count", lambda raw: raw.without_officer, lower_is_better=True),
-    Measure("communes_without_scan", "count", lambda raw: raw.without_scan, lower_is_better=True),
-    Measure("participation", "share", _participation),
+    Measure("median_days", "days", _median_days, lower_is_better=True, tallies=("days/",)),
+    Measure("overdue", "count", _overdue, lower_is_better=True, tallies=("waiting/",)),
+    Measure("evidence_rate", "share", _evidence_rate, tallies=("answers", "proved")),
+    Measure("communes_without_officer", "count", lambda raw: raw.without_officer, True, reads="roll-out"),
+    Measure("communes_without_scan", "count", lambda raw: raw.without_scan, True, reads="roll-out"),
+    Measure("participation", "share", _participation, reads="people"),
 )
 BY_NAME = {measure.name: measure for measure in MEASURES}
 # The steps of the way to the title, in order.
@@ -200,7 +220,7 @@ def measure(name: str) -> Measure:
     """A measure by its name. ``KeyError`` for one that is not defined."""
     kind, _sep, indicator = name.partition(":")
     if kind == "mean" and indicator in {each.id for each in criteria.builtin().indicators}:
-        return Measure(name, "points", mean(indicator))
+        return Measure(name, "points", mean(indicator), tallies=("level/",))
     return BY_NAME[name]
 
 
@@ -209,6 +229,15 @@ def value(name: str, raw: Raw) -> float | None:
     return measure(name).of(raw)
 
 
+def whole(name: str, raw: Raw) -> int | None:
+    """A measure that counts; ``None`` where it is not known."""
+    found = value(name, raw)
+    return None if found is None else int(found)
+
+
 def count(name: str, raw: Raw) -> int:
-    """A measure that counts and is always known; 0 where nothing is."""
-    return int(BY_NAME[name].of(raw) or 0)
+    """A measure that counts and is always known; ``ValueError`` for one that is not."""
+    found = whole(name, raw)
+    if found is None:
+        raise ValueError(f"{name} is not known")
+    return found

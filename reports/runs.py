@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from reports.figures import group_labels, whole_figures
+from reports.figures import group_labels, reckoned
 from reports.model import GroupRow, IndicatorMean, Row, UnitFigures
 from storage import report_runs, units
 from storage.base import Connection, Refused
@@ -33,9 +33,8 @@ def publish(
     *actor* as in the audit trail (``officer:3``, ``schedule:weekly``, ``cli``). The same figures again within ten
     minutes keep their code and moment. *means*: see :func:`reports.figures.whole_figures`.
     """
-    line = report_runs.last_line(conn)
-    found = whole_figures(conn, unit, year, now, means=means)
-    code, as_of = report_runs.keep(conn, unit.id, year, _values(found), line, actor, now)
+    found, held = reckoned(conn, unit, year, now, means=means)
+    code, as_of = report_runs.keep(conn, unit.id, year, _values(found), held, actor, now)
     return replace(found, run=code, as_of=as_of)
 
 
@@ -59,7 +58,8 @@ def compared(conn: Connection, code: str, now: datetime, most: int | None = MOST
     if run is None or unit is None:
         raise Refused("report_unknown", code=code)
     then = _restored(run.figures, group_labels(conn, unit), run.code, run.as_of)
-    return Compared(then, whole_figures(conn, unit, run.year, now), report_runs.since(conn, run, unit, most))
+    found, held = reckoned(conn, unit, run.year, now)
+    return Compared(then, found, report_runs.since(conn, run, unit, held, most))
 
 
 def unit_of(conn: Connection, code: str) -> UnitRow:

@@ -6,6 +6,7 @@ Sums of provinces and the country live in a roll-up that remembers the last ledg
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -161,7 +162,7 @@ _MARK = Prepared(sa.select(rollup_mark.c.ledger_id).where(rollup_mark.c.id == 1)
 _MARK_LOCKED = Prepared(sa.select(rollup_mark.c.ledger_id).where(rollup_mark.c.id == 1).with_for_update())
 _SET_MARK = Prepared(sa.update(rollup_mark).where(rollup_mark.c.id == 1).values(ledger_id=sa.bindparam("to")))
 _FIRST_MARK = Prepared(sa.insert(rollup_mark).values(id=1, ledger_id=0))
-_TAIL = Prepared(
+_BEHIND = (
     sa.select(
         units.c.path,
         ledger.c.year,
@@ -169,12 +170,18 @@ _TAIL = Prepared(
         ledger.c.before,
         ledger.c.after,
         sa.func.count().label("n"),
-        sa.func.max(ledger.c.id).label("newest"),
     )
     .select_from(ledger.join(units, units.c.id == ledger.c.unit_id))
     .where(ledger.c.id > sa.bindparam("mark"), ledger.c.id <= sa.bindparam("upto"))
     .group_by(units.c.path, ledger.c.year, ledger.c.subject_group, ledger.c.before, ledger.c.after)
 )
+_TAIL = Prepared(_BEHIND)
+_NAMED_TAIL = {
+    "sqlite": Prepared(_BEHIND.add_columns(sa.func.group_concat(ledger.c.id).label("lines"))),
+    "postgresql": Prepared(
+        _BEHIND.add_columns(sa.func.string_agg(sa.cast(ledger.c.id, sa.Text), sa.literal_column("','")).label("lines"))
+    ),
+}
 _UPTO = Prepared(sa.select(sa.func.max(ledger.c.id)))
 _UNIT_IDS = Prepared(sa.select(units.c.path, units.c.id))
 _EVERYTHING = 2**62
@@ -247,6 +254,10 @@ def sums(conn: Connection, unit_id: int, path: str, year: int) -> Sums:
     """The sum over a unit and everything below it, exact now: the roll-up plus the ledger since its mark. Writes
     nothing."""
     rows, since = _steady(conn, lambda: _SUMS.all(conn, unit=unit_id, of=year))
+    return _summed(rows, since, path, year)
+
+
+def _summed(rows: list[Any], since: Changes, path: str, year: int) -> Sums:
     found: Sums = {(row.subject_group, row.status): row.n for row in rows}
     for (leaf, of, group, status), by in since.items():
         if of == year and leaf.startswith(path):
@@ -256,8 +267,14 @@ def sums(conn: Connection, unit_id: int, path: str, year: int) -> Sums:
 
 def child_sums(conn: Connection, unit_id: int, year: int, child_paths: dict[str, int]) -> dict[int, dict[str, int]]:
     """The sums of each child of a unit (*child_paths*: path → child id) by status, exact now."""
-    found: dict[int, dict[str, int]] = {child: {} for child in child_paths.values()}
     rows, since = _steady(conn, lambda: _CHILD_SUMS.all(conn, unit=unit_id, of=year))
+    return _summed_by_child(rows, since, child_paths, year)
+
+
+def _summed_by_child(
+    rows: list[Any], since: Changes, child_paths: dict[str, int], year: int
+) -> dict[int, dict[str, int]]:
+    found: dict[int, dict[str, int]] = {child: {} for child in child_paths.values()}
     for row in rows:
         found.setdefault(row.unit_id, {})[row.status] = int(row.n)
     depth = min((path.count("/") for path in child_paths), default=0)
@@ -268,6 +285,63 @@ def child_sums(conn: Connection, unit_id: int, year: int, child_paths: dict[str,
         if child is not None:
             found[child][status] = found[child].get(status, 0) + by
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Which lines of the ledger some figures hold: all up to *line* but those *missing*, whose transactions had not
+    been committed (on PostgreSQL a line with a lower id may be so after one with a higher) or never were."""
+
+    line: int
+    missing: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A unit's year at one moment, with the units below it and beside it: they add up, also while others write."""
+
+    held: Held
+    path: str
+    year: int
+    own: list[Any]
+    below: list[Any]
+    beside: list[Any]
+    since: Changes
+
+    def sums(self) -> Sums:
+        """As :func:`sums`."""
+        return _summed(self.own, self.since, self.path, self.year)
+
+    def child_sums(self, child_paths: dict[str, int]) -> dict[int, dict[str, int]]:
+        """As :func:`child_sums`."""
+        return _summed_by_child(self.below, self.since, child_paths, self.year)
+
+    def sibling_sums(self, sibling_paths: dict[str, int]) -> dict[int, dict[str, int]]:
+        """As :func:`child_sums` of the unit above; empty where it was not asked for."""
+        return _summed_by_child(self.beside, self.since, sibling_paths, self.year)
+
+
+def standing(conn: Connection, unit_id: int, path: str, year: int, above_id: int | None = None) -> Standing:
+    """A unit's year, the units directly below, and those below the unit *above_id*, all of one moment.
+
+    The roll-up stands still while its mark does (:func:`_steady`), and one statement reads the ledger behind it.
+    """
+    mark = _MARK.value(conn) or 0
+    while True:
+        own = _SUMS.all(conn, unit=unit_id, of=year)
+        below = _CHILD_SUMS.all(conn, unit=unit_id, of=year)
+        beside = [] if above_id is None else _CHILD_SUMS.all(conn, unit=above_id, of=year)
+        rows = _NAMED_TAIL[conn.dialect.name].all(conn, mark=mark, upto=_EVERYTHING)
+        after = _MARK.value(conn) or 0
+        if after == mark:
+            return Standing(_held(mark, rows), path, year, own, below, beside, _deltas(rows))
+        mark = after
+
+
+def _held(mark: int, rows: list[Any]) -> Held:
+    seen = {int(line) for row in rows for line in row.lines.split(",")}
+    line = max(seen, default=mark)
+    return Held(line, tuple(each for each in range(mark + 1, line) if each not in seen))
 
 
 def tail(conn: Connection) -> Changes:

@@ -304,7 +304,12 @@ _WHOLE = Prepared(
 _WHOLE_OF_CHILDREN = Prepared(
     sa.select(tallies.c.unit_id, tallies.c.what, tallies.c.whole)
     .select_from(units.join(tallies, tallies.c.unit_id == units.c.id))
-    .where(units.c.parent_id == sa.bindparam("unit"), tallies.c.year == sa.bindparam("of"), tallies.c.whole != 0)
+    .where(
+        units.c.parent_id == sa.bindparam("unit"),
+        tallies.c.year == sa.bindparam("of"),
+        sa.func.substr(tallies.c.what, 1, sa.bindparam("size", type_=sa.Integer)) == sa.bindparam("prefix"),
+        tallies.c.whole != 0,
+    )
 )
 _WEEKS = Prepared(
     sa.select(weeks.c.monday, weeks.c.submitted, weeks.c.approved)
@@ -319,11 +324,32 @@ def whole(conn: Connection, unit_id: int, year: int) -> dict[str, int]:
     return {row.what: row.whole for row in _WHOLE.all(conn, unit=unit_id, of=year)}
 
 
-def whole_of_children(conn: Connection, unit_id: int, year: int) -> dict[int, dict[str, int]]:
-    """The same for each unit directly below: child id → tallies."""
+def whole_of_children(
+    conn: Connection, unit_id: int, year: int, prefixes: tuple[str, ...] = ("",)
+) -> dict[int, dict[str, int]]:
+    """The same for each unit directly below: child id → tallies; of those only whose names begin so. A province of 168
+    communes has 17,000 of them, nine in ten of them levels."""
     found: dict[int, dict[str, int]] = {}
-    for row in _WHOLE_OF_CHILDREN.all(conn, unit=unit_id, of=year):
-        found.setdefault(row.unit_id, {})[row.what] = row.whole
+    for prefix in prefixes:
+        for row in _WHOLE_OF_CHILDREN.all(conn, unit=unit_id, of=year, size=len(prefix), prefix=prefix):
+            found.setdefault(row.unit_id, {})[row.what] = row.whole
+    return found
+
+
+def waiting_of(conn: Connection, unit_ids: list[int], year: int) -> dict[int, dict[str, int]]:
+    """Of each of these units, and everything below it, since when dossiers wait: its tallies ``waiting/…``."""
+    found: dict[int, dict[str, int]] = {}
+    for first in range(0, len(unit_ids), 500):
+        rows = conn.execute(
+            sa.select(tallies.c.unit_id, tallies.c.what, tallies.c.whole).where(
+                tallies.c.unit_id.in_(unit_ids[first : first + 500]),
+                tallies.c.year == year,
+                tallies.c.what.like("waiting/%"),
+                tallies.c.whole != 0,
+            )
+        )
+        for row in rows:
+            found.setdefault(row.unit_id, {})[row.what] = row.whole
     return found
 
 

@@ -686,6 +686,26 @@ def settings(conn: Connection, unit: UnitRow) -> Settings:
     return Settings(**found)
 
 
+# From the settings to the units: of 13,000 units in the country few have one of their own.
+_OWN_BELOW = Prepared(
+    sa.select(units.c.path, units.c.id, unit_settings.c.value)
+    .select_from(unit_settings.join(units, units.c.id == unit_settings.c.unit_id))
+    .where(
+        unit_settings.c.key == sa.bindparam("name"),
+        units.c.path.concat("") >= sa.bindparam("low"),
+        units.c.path.concat("") < sa.bindparam("high"),
+    )
+    .order_by(unit_settings.c.id)
+)
+
+
+def own_settings_below(conn: Connection, unit: UnitRow, key: str) -> list[tuple[str, int, str]]:
+    """A unit and those below it with a *key* set at themselves: (path, row id, value), in the order of paths."""
+    low, high = bounds(unit)
+    newest = {row.path: (row.id, row.value) for row in _OWN_BELOW.all(conn, name=key, low=low, high=high)}
+    return [(path, id, value) for path, (id, value) in sorted(newest.items()) if value is not None]
+
+
 def _opening(text: str) -> date | None:
     """The day that ``open_from`` says; ``None`` where it says none."""
     if text in _OPENINGS:

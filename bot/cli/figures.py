@@ -98,12 +98,14 @@ def _again(text: str, json: bool) -> None:
     from reports import runs
     from reports.text import compared_json, since_text
     from reports.text import text as in_words
-    from storage import codes
+    from storage import codes, report_runs
     from storage.base import Refused
 
     code = codes.parse(text)
     if not isinstance(code, codes.ReportCode):
         raise Refused("report_unknown", code=text[:40])
+    with writer() as conn:
+        report_runs.asked(conn, codes.printed(code))
     with reader() as conn:
         found = runs.compared(conn, codes.printed(code), now(), None)
     if json:

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Engine
 
 import criteria
 from locales import Voice, number, speaking
-from reports import charts, figures, measures, runs
+from reports import charts, figures, measures, overdue, runs
 from reports.measures import Raw
 from reports.model import Progress, UnitFigures, Week
 from reports.text import as_json, progress_text, ranking_text, since_text, text
@@ -92,7 +92,7 @@ def recounted(conn: Connection, place: UnitRow, year: int, now: datetime) -> dic
             .where(below)
         ).scalar(),
         "median_days": statistics.median(days) if days else None,
-        "overdue": sum(working_days(day, now) >= figures.SERVICE_DAYS for day in waited),
+        "overdue": sum(working_days(day, now) >= overdue.SERVICE_DAYS for day in waited),
         "evidence_rate": proved / n if n else None,
         "means": {indicator: statistics.mean(points) for indicator, points in given.items()},
     }  # fmt: skip
@@ -212,7 +212,7 @@ def test_overdue_are_those_who_wait_since_before_the_day() -> None:
 )
 def test_five_working_days(conn: Connection, today: str, due: str) -> None:
     moment = datetime.fromisoformat(f"{today}T03:00:00+00:00")
-    assert figures._due(conn, unit(conn, "06685"), moment).isoformat() == due
+    assert overdue.rule(conn, unit(conn, "06685"), moment).due("VN/22/06685/").isoformat() == due
 
 
 def test_nothing_to_measure_is_none_and_not_nought() -> None:
@@ -381,12 +381,52 @@ def test_the_same_figures_again_under_their_code_and_what_happened_since(conn: C
 
 def test_a_report_is_forgotten_in_time(conn: Connection, life: Life) -> None:
     found = runs.publish(conn, unit(conn, "22"), 2026, NOW, "cli")
-    assert report_runs.purge(conn, NOW) == 0
-    assert report_runs.purge(conn, NOW + timedelta(days=1)) == 1
+    assert report_runs.purge(conn, NOW, NOW) == 0
+    later = NOW + timedelta(days=1)
+    assert report_runs.purge(conn, later, later) == 1
     assert runs.kept(conn, found.run) is None
     with pytest.raises(Refused) as refused:
         runs.compared(conn, found.run, NOW)
     assert refused.value.code == "report_unknown"
+
+
+def test_what_was_only_looked_at_goes_after_a_month_and_few_at_once(conn: Connection, life: Life) -> None:
+    for n in range(3):
+        runs.publish(conn, unit(conn, "22"), 2026, NOW + timedelta(hours=n), f"officer:{n}")
+    asked = runs.publish(conn, unit(conn, "22"), 2026, NOW + timedelta(hours=3), "officer:1")
+    report_runs.asked(conn, asked.run)
+    weekly = runs.publish(conn, unit(conn, "22"), 2026, NOW + timedelta(hours=4), "schedule:weekly-province")
+    long, later = NOW - timedelta(days=370), NOW + timedelta(days=1)
+    assert [report_runs.purge(conn, long, later, most=2) for _n in range(3)] == [2, 1, 0]
+    assert runs.kept(conn, asked.run) and runs.kept(conn, weekly.run)
+    assert report_runs.purge(conn, later, later) == 2
+
+
+def test_each_unit_is_overdue_by_its_own_days(conn: Connection, life: Life) -> None:
+    def days(code: str, n: int | None) -> None:
+        units.set_setting(conn, code, "service_days", n, "test", NOW)
+
+    life.now = datetime(2026, 10, 5, 2, tzinfo=UTC)  # a Monday
+    for place in ("06685", "0668501", "06676", "06676", "00070"):
+        row = life.joins(place, "nong_dan")
+        life.passes(row, "start")
+        life.passes(row, "submit")
+    settle(conn)
+    life.now = datetime(2026, 10, 9, 2, tzinfo=UTC)  # four working days later: that day's dossiers wait for three
+    days("22", 3)
+    days("06676", 10)
+    days("0668501", 60)
+
+    def late(code: str) -> int | None:
+        return figures.whole_figures(conn, unit(conn, code), 2026, life.now).overdue
+
+    ranked = {row.code: row.value for row in figures.ranking(conn, unit(conn, "22"), 2026, life.now, "overdue").rows}
+    assert (ranked["06685"], ranked["06676"]) == (late("06685"), late("06676")) == (1, 0)
+    assert (late("0668501"), late("22"), late("01"), late("VN")) == (0, 1, 0, 1)
+    days("06676", 2)
+    assert (late("06676"), late("22"), late("VN")) == (2, 3, 3)
+    days("0668501", None)
+    assert (late("06685"), late("22")) == (2, 4)
 
 
 def test_labels_of_a_kept_report_are_in_the_readers_language(conn: Connection, life: Life) -> None:

@@ -193,22 +193,26 @@ def test_a_file_of_people_is_judged_row_by_row(database: sa.Engine) -> None:
         assert targets.judged(conn, [])[1][0]["why"] == "header"
 
 
+def held(conn: Connection) -> counters.Held:
+    return counters.standing(conn, HONG_GAI, "VN/22/06685/", 2026).held
+
+
 def test_what_happened_since_a_report(database: sa.Engine) -> None:
     with writing(database) as conn:
         hands_in(conn, joins(conn, HONG_GAI))
         unit = units.by_id(conn, HONG_GAI)
         assert unit is not None
-        code, as_of = report_runs.keep(conn, unit.id, 2026, {"a": 1}, report_runs.last_line(conn), "cli", NOW)
+        code, as_of = report_runs.keep(conn, unit.id, 2026, {"a": 1}, held(conn), "cli", NOW)
         run = report_runs.of(conn, code)
         assert run is not None and (run.figures, run.as_of, as_of) == ({"a": 1}, NOW, NOW)
-        assert report_runs.since(conn, run, unit) == report_runs.Since({})
+        assert report_runs.since(conn, run, unit, held(conn)) == report_runs.Since({})
         mover = joins(conn, KHU_3)
         hands_in(conn, mover)
         assessments.move(conn, mover, HONG_GAI, "test", NOW)  # within the unit: neither came nor went
         elsewhere = joins(conn, HA_LONG)
         hands_in(conn, elsewhere)
-        assert report_runs.since(conn, run, unit).events == {"register": 1, "start": 1, "submit": 1}
+        assert report_runs.since(conn, run, unit, held(conn)).events == {"register": 1, "start": 1, "submit": 1}
         assessments.move(conn, elsewhere, HONG_GAI, "test", NOW)
-        assert report_runs.since(conn, run, unit).events["move"] == 1
-        assert report_runs.since(conn, run, unit, most=1) == report_runs.Since({}, read=False)
+        assert report_runs.since(conn, run, unit, held(conn)).events["move"] == 1
+        assert report_runs.since(conn, run, unit, held(conn), most=1) == report_runs.Since({}, read=False)
         assert counters.own(conn, HONG_GAI, 2026)

@@ -1,6 +1,6 @@
 """lists, summaries and posters mended: revision 0005, after 0004."""
 
-# ruff: noqa: E501 - Alembic writes a constraint on one line
+
 from __future__ import annotations
 
 import sqlalchemy as sa
