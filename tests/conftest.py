@@ -39,6 +39,16 @@ def postgres_database(postgres: Server) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def servers_postgres(postgres: Server) -> str:
+    """A PostgreSQL database with all that servers begin with, to be copied."""
+    from tests.support.server import seed
+
+    url = postgres.create()
+    seed(url)
+    return url
+
+
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     """A SQLite file that does not exist yet: ``sqlite:////tmp/…``."""

@@ -7,7 +7,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -17,8 +17,12 @@ from typing import Any
 
 import pytest
 
+from bot import clock
 from bot.cli import main
+from bot.service import Parts, Service
+from dialogs.states import Rules
 from storage.engine import open_engine
+from storage.housekeeping import Keep
 from tests.support.world import World
 
 
@@ -145,3 +149,12 @@ def telegram(monkeypatch: pytest.MonkeyPatch) -> Iterator[Telegram]:
         monkeypatch.setenv("HOCTAP_TELEGRAM__API_URL", found.url)
         yield found
         server.shutdown()
+
+
+@pytest.fixture
+async def service(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
+    """The service on the world's database and clock, no loop running."""
+    made = Service(Parts(f"sqlite:///{folder}/var/hoctap.sqlite", folder / "var/evidence", Rules(), Keep()))
+    monkeypatch.setattr(clock, "now", lambda: world.now)
+    yield made
+    await made.stop()

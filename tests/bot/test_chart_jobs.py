@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
-from bot import clock
-from bot.service import Parts, Service
+from bot.service import Service
 from dialogs.model import decode_screen
 from dialogs.reporting import CHARTS
-from dialogs.states import Rules
 from storage import outbox
-from storage.housekeeping import Keep
 from tests.support.world import World
-
-
-@pytest.fixture
-async def service(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
-    """The service on the world's database and clock, no loop running."""
-    made = Service(Parts(f"sqlite:///{folder}/var/hoctap.sqlite", folder / "var/evidence", Rules(), Keep()))
-    monkeypatch.setattr(clock, "now", lambda: world.now)
-    yield made
-    await made.stop()
 
 
 async def test_every_kind_of_chart_comes_back(world: World, service: Service) -> None:

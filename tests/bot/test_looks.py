@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from bot import clock
-from bot.service import Parts, Service
-from dialogs.states import Rules
+from bot.service import Service
 from storage import audit, conversations, evidence
-from storage.housekeeping import Keep
 from tests.support.world import World
 
 DATA = b"a picture"
-
-
-@pytest.fixture
-async def service(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
-    made = Service(Parts(f"sqlite:///{folder}/var/hoctap.sqlite", folder / "var/evidence", Rules(), Keep()))
-    monkeypatch.setattr(clock, "now", lambda: world.now)
-    yield made
-    await made.stop()
 
 
 def looks(world: World) -> list[str]:

@@ -19,18 +19,10 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def seeded_postgres(postgres: Postgres) -> Iterator[str]:
-    """A PostgreSQL database to be copied."""
-    with postgres.database() as url:
-        servers.seed(url)
-        yield url
-
-
 @pytest.fixture
-def postgres_of_its_own(postgres: Postgres, seeded_postgres: str) -> Iterator[str]:
+def postgres_of_its_own(postgres: Postgres, servers_postgres: str) -> Iterator[str]:
     """A PostgreSQL database for one test, with all that servers begin with."""
-    with postgres.database(seeded_postgres) as url:
+    with postgres.database(servers_postgres) as url:
         yield url
 
 

@@ -17,9 +17,9 @@ from storage.base import Connection, Refused
 from storage.engine import open_engine, reading, writing
 from storage.evidence import Picture, uploads
 from storage.tables import metadata
-from storage.units import Unit, table_of
-from tests.storage.test_lifecycle import COMMUNE, NOW, join
+from tests.storage.test_lifecycle import NOW, join
 from tests.storage.test_lifecycle import submitted as submitted_by_somebody
+from tests.support.units import few_units
 
 EXAMPLES = int(os.environ.get("HOCTAP_EXAMPLES", "60"))
 PEOPLE, PICTURES = 2, 2
@@ -40,12 +40,7 @@ def connection() -> Iterator[Connection]:
     engine = open_engine("sqlite:///:memory:")
     with writing(engine) as conn:
         metadata.create_all(conn)
-        conn.execute(
-            sa.insert(table_of(Unit)).values(
-                id=COMMUNE, vintage="2025", code="06685", level=2, path="VN/22/06685/", name="Hồng Gai",
-                kind="phuong", folded="x",
-            )
-        )  # fmt: skip
+        few_units(conn)
         yield conn
     engine.dispose()
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from storage import codes, conversations, erasure, evidence, officers, people
+from storage import codes, conversations, erasure, evidence, officers, people, reviews
 from storage.assessments import assessments as assessment_table
 from storage.base import Connection
 from storage.engine import reading, writing
@@ -107,26 +107,15 @@ def test_uploads_are_forgotten_unless_they_became_evidence(database: sa.Engine) 
         assert evidence.referenced(conn, keys) == set()
 
 
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
 @pytest.mark.postgres
-def test_erasing_waits_for_a_decision_under_way(postgres_database: str) -> None:
-    from storage import reviews
-    from storage.engine import metadata, open_engine
-    from storage.units import Unit, table_of
-
-    engine = open_engine(postgres_database)
-    with writing(engine) as conn:
-        metadata.create_all(conn)
-        conn.execute(
-            sa.insert(table_of(Unit)).values(
-                id=COMMUNE, vintage="2025", code="06685", level=2, path="VN/22/06685/", name="Hồng Gai",
-                kind="phuong", folded="x",
-            )
-        )  # fmt: skip
+def test_erasing_waits_for_a_decision_under_way(database: sa.Engine) -> None:
+    with writing(database) as conn:
         row, reviewer = submitted(conn), officer(conn)
     decided = threading.Event()
 
     def decide() -> None:
-        with writing(engine) as conn:
+        with writing(database) as conn:
             reviews.decide(conn, reviewer, row.id, "approve", total=1, undo_for=timedelta(0), now=NOW)
             decided.set()
             time.sleep(0.3)
@@ -134,12 +123,11 @@ def test_erasing_waits_for_a_decision_under_way(postgres_database: str) -> None:
     thread = threading.Thread(target=decide)
     thread.start()
     decided.wait(5)
-    with writing(engine) as conn:
+    with writing(database) as conn:
         person = people.person(conn, row.person_id)
         assert person is not None
         erasure.erase_person(conn, person, "test", NOW)
     thread.join()
-    with reading(engine) as conn:
+    with reading(database) as conn:
         assert check(conn) == []
         assert conn.execute(sa.select(sa.func.count()).select_from(assessment_table)).scalar() == 0
-    engine.dispose()

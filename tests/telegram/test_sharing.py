@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,6 @@ from storage import inbox
 from storage.engine import open_engine, writing
 from storage.inbox import Arrived
 from tests.peers.telegram import BotApi, Phone
-from tests.support import server as servers
 from tests.support.postgres import Server as Postgres
 from tests.telegram.live import HONG_GAI, Live, holds, presses
 
@@ -24,20 +23,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.postgres]
 CROWD = 40
 
 
-@pytest.fixture(scope="session")
-def seeded_postgres(postgres: Postgres) -> Iterator[str]:
-    """A PostgreSQL database to be copied."""
-    with postgres.database() as url:
-        servers.seed(url)
-        yield url
-
-
 @pytest.fixture
 async def two(
-    api: BotApi, postgres: Postgres, seeded_postgres: str, tmp_path: Path
+    api: BotApi, postgres: Postgres, servers_postgres: str, tmp_path: Path
 ) -> AsyncIterator[tuple[Live, Live]]:
     """The first gets the updates and works; the second works and pushes."""
-    with postgres.database(seeded_postgres) as url:
+    with postgres.database(servers_postgres) as url:
         async with AsyncExitStack() as both:
             first = Live(api, tmp_path, webhook=True, rates=(28, 20, 1000), postgres=url, roles=ROLES - {"sender"})
             first.register()
