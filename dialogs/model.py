@@ -226,8 +226,8 @@ class Screen:
     ``title`` is shown bold above the text; ``note`` is one line above everything (what just happened, or help);
     ``progress`` (done, of) draws a bar where a channel can. ``input`` tells the keyboard: ``none`` (choices only;
     typing still works), ``unit`` (a commune's name may be typed), ``text``, ``name``, ``year``, ``tel``, ``secret`` (a
-    number that no device should remember), ``photo`` (pictures are welcome, text too). ``number`` is given by the turn;
-    ``notice`` screens stand beside the open question and have no number (0). ``protected``: it shows an officer other
+    number that no device should remember), ``photo`` (pictures are welcome, text too). ``values``: a number typed is
+    what is asked for, never the place of a choice. ``number`` is given by the turn; ``notice`` screens stand beside the open question and have no number (0). ``protected``: it shows an officer other
     people's data, so a channel keeps it from being forwarded or saved, and takes its pictures away when the next screen
     comes.
     """
@@ -240,6 +240,7 @@ class Screen:
     documents: tuple[Document, ...] = ()
     progress: tuple[int, int] | None = None
     input: str = "none"
+    values: bool = False
     number: int = 0
     language: str = "vi"
     protected: bool = False
@@ -268,6 +269,8 @@ def encode_screen(screen: Screen) -> str:
         ]
     if screen.progress:
         raw["progress"] = list(screen.progress)
+    if screen.values:
+        raw["values"] = True
     if screen.protected:
         raw["protected"] = True
     return json.dumps(raw, ensure_ascii=False, separators=(",", ":"))
@@ -286,6 +289,7 @@ def decode_screen(text: str) -> Screen:
         documents=tuple(Document(*d) for d in raw.get("documents", ())),
         progress=(progress[0], progress[1]) if progress else None,
         input=raw["input"],
+        values=raw.get("values", False),
         number=raw["number"],
         language=raw["language"],
         protected=raw.get("protected", False),

@@ -97,7 +97,8 @@ def show(state: object, view: View) -> Screen:
     if isinstance(state, Timing):
         offered = [60 * hour for hour in HOURS if not times.is_quiet(row.schedule, 60 * hour)]
         choices = [Choice(f"at:{minute}", times.clock_in_words(minute)) for minute in offered]
-        return Screen(_("schedule.ask_time"), (*choices, back), title=times.title(row.schedule), input="text")
+        title = times.title(row.schedule)
+        return Screen(_("schedule.ask_time"), (*choices, back), title=title, input="text", values=True)
     choices = [
         Choice("resume", _("schedule.resume"), "main") if row.wish.paused else Choice("pause", _("schedule.pause"))
     ]

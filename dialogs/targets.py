@@ -54,6 +54,10 @@ def open_targets(turn: Turn, state: object, rest: str) -> Next:
     if alone is not None or not asked:
         return open_for(turn, alone or _own(turn), year)
     given = _GIVEN.fullmatch(asked)
+    if given is not None and given["unit"] and re.fullmatch(_VALUE, asked):  # "22 500": a province's, or so many people
+        digits = re.sub(r"\D", "", asked)
+        note = _("target.two_ways", typed=asked, n=number(int(digits)), unit=given["unit"], value=given["value"])
+        return Next(Targeting(_reach(turn, _own(turn)).id, year), note)
     if given is None:
         return Next(Targeting(_reach(turn, _own(turn)).id, year), _("target.how"))
     unit = _reach(turn, _named(turn, given["unit"]) if given["unit"] else _own(turn))
@@ -112,6 +116,7 @@ def show(state: Targeting, view: View) -> Screen:
         (*choices, Choice(BACK, _("choice.home"), "quiet")),
         title=_("target.title", unit=found.name, year=found.year),
         input="text",
+        values=True,
     )
 
 
@@ -124,9 +129,8 @@ def take(turn: Turn, state: Targeting, view: View, act: Act) -> Next:
             _put(turn, state, choice.removeprefix("drop:"), None)
             return Next(state, _("target.dropped"))
         case Typed(text):
-            given = _GIVEN.fullmatch(text.strip())
-            if given is not None and given["unit"] is None:
-                return _set(turn, state, given["value"])
+            if re.fullmatch(_VALUE, text.strip()):
+                return _set(turn, state, text.strip())
     return Next(state, _("target.how"))
 
 
@@ -145,5 +149,7 @@ def _set(turn: Turn, state: Targeting, text: str) -> Next:
 
 def _put(turn: Turn, state: Targeting, measure: str, value: float | None) -> None:
     assert turn.officer is not None
-    _reach(turn, places.unit_of(turn.conn, state.unit))
-    targets.put(turn.conn, state.unit, state.year, measure, value, f"officer:{turn.officer.id}", turn.now)
+    unit = _reach(turn, places.unit_of(turn.conn, state.unit))
+    setter = next(role for role in officers.widest(turn.officer) if unit.path.startswith(role.path))
+    actor = f"officer:{turn.officer.id}"
+    targets.put(turn.conn, unit.id, state.year, measure, value, actor, turn.now, from_unit=setter.unit_id)

@@ -50,6 +50,7 @@ _QUESTION = re.compile(r"(?:cau|question)\s*(\d{1,2})")
 def choice_typed(screen: Screen, text: str) -> str | None:
     """The id of the choice that a typed text names: its number ("2", "số 2"; 0 is back), its label, the question in
     it ("câu 3" is "Sửa câu 3", never the third choice), or a clear beginning of one label. ``None`` when it names none.
+    Where the screen asks for a value, a number is that (0 is back all the same).
     """
     folded = fold(text)
     if not folded or not screen.choices:
@@ -60,6 +61,8 @@ def choice_typed(screen: Screen, text: str) -> str | None:
         number = int(found.group(1))
         if number == 0:
             return BACK if len(numbered) < len(screen.choices) else None
+        if screen.values:
+            return None
         return numbered[number - 1].id if number <= len(numbered) else None
     labels = [(fold(choice.label), choice.id) for choice in screen.choices]
     whole = [id for label, id in labels if label == folded]

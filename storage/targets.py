@@ -20,7 +20,10 @@ MOST_PEOPLE = 200_000_000
 
 
 class Target(SQLModel, table=True):
-    """What a unit wants to reach in a year: people approved (đạt), or the share of its people who take part."""
+    """What a unit wants to reach in a year: people approved (đạt), or the share of its people who take part.
+
+    ``from_unit``: for which unit whoever set it acted; one set from above is changed from there, or from higher.
+    """
 
     __tablename__ = "targets"
     __table_args__ = (
@@ -32,6 +35,7 @@ class Target(SQLModel, table=True):
     measure: str = Field(primary_key=True, max_length=16)
     value: float
     set_by: str = Field(max_length=64)
+    from_unit: int | None = Field(default=None, foreign_key="units.id")
     set_at: datetime = Field(sa_type=UtcTime)
 
 
@@ -77,8 +81,14 @@ _PUT = Prepared(
         measure=sa.bindparam("what"),
         value=sa.bindparam("number"),
         set_by=sa.bindparam("by"),
+        from_unit=sa.bindparam("setter"),
         set_at=sa.bindparam("now"),
     )
+)
+_SET_FROM = Prepared(
+    sa.select(units.c.path, units.c.name)
+    .select_from(targets.join(units, units.c.id == targets.c.from_unit))
+    .where(*_KEY)
 )
 
 
@@ -90,20 +100,33 @@ def of(conn: Connection, unit_id: int, year: int) -> Targets:
 
 
 def put(
-    conn: Connection, unit_id: int, year: int, measure: str, value: float | None, actor: str, now: datetime
+    conn: Connection,
+    unit_id: int,
+    year: int,
+    measure: str,
+    value: float | None,
+    actor: str,
+    now: datetime,
+    from_unit: int | None = None,
 ) -> None:
-    """Set a target, or take it away with ``None``; whoever calls has checked the scope.
+    """Set a target, or take it away with ``None``; whoever calls has checked the scope. *from_unit*: the unit for which
+    the actor does so (``None``: the operator, who may change any).
 
-    Raises ``Refused("target_wrong", most)``: people approved are a whole number from 1 to *most*, a share lies over 0
-    and at most 1.
+    Raises ``Refused``: ``target_wrong`` (most): people approved are a whole number from 1 to *most*, a share lies over
+    0 and at most 1; ``target_from_above`` (unit): it was set from there.
     """
     if value is not None and not (
         0 < value <= 1 if measure == "participation" else value == int(value) and 1 <= value <= MOST_PEOPLE
     ):
         raise Refused("target_wrong", most=MOST_PEOPLE)
+    standing = _SET_FROM.first(conn, unit=unit_id, of=year, what=measure)
+    if standing is not None and from_unit is not None:
+        setter = unit_verbs.by_id(conn, from_unit)
+        if setter is None or not standing.path.startswith(setter.path):
+            raise Refused("target_from_above", unit=standing.name)
     _DROP.run(conn, unit=unit_id, of=year, what=measure)
     if value is not None:
-        _PUT.run(conn, unit=unit_id, of=year, what=measure, number=float(value), by=actor, now=now)
+        _PUT.run(conn, unit=unit_id, of=year, what=measure, number=float(value), by=actor, setter=from_unit, now=now)
     audit.write(conn, actor, "target.set", f"unit:{unit_id}", now, unit_id, year=year, measure=measure, value=value)
 
 
@@ -176,6 +199,7 @@ class PopulationRow:
 
 
 MOST_ROWS = 20_000
+ROWS_A_TIME = 200  # written in one transaction, beside a running bot: a few milliseconds
 
 
 def judged(conn: Connection, lines: list[str]) -> tuple[list[PopulationRow], list[dict[str, int | str]]]:
@@ -238,3 +262,8 @@ def put_population(conn: Connection, unit_id: int, day: date, people: int, now: 
         raise Refused("people_wrong", most=MOST_PEOPLE)
     _DROP_POPULATION.run(conn, unit=unit_id, day=day)
     _PUT_POPULATION.run(conn, unit=unit_id, day=day, n=people, now=now)
+
+
+def import_begins(conn: Connection, day: date, rows: int, people: int, actor: str, now: datetime) -> None:
+    """A file of so many good rows is about to be written: so says the audit trail."""
+    audit.write(conn, actor, "population.import", f"day:{day.isoformat()}", now, rows=rows, people=people)

@@ -146,8 +146,11 @@ def import_(
         rows, wrong = targets.judged(conn, lines)
     if not wrong and not dry_run:
         with writer() as conn:
-            for row in rows:
-                targets.put_population(conn, row.unit_id, day, row.people, moment_of)
+            targets.import_begins(conn, day, len(rows), sum(row.people for row in rows), "cli", moment_of)
+        for first in range(0, len(rows), targets.ROWS_A_TIME):  # cut off, it is begun anew: a day's figure is replaced
+            with writer() as conn:
+                for row in rows[first : first + targets.ROWS_A_TIME]:
+                    targets.put_population(conn, row.unit_id, day, row.people, moment_of)
     if json:
         emit({"day": day, "rows": len(rows), "written": 0 if wrong or dry_run else len(rows), "wrong": wrong})
     else:

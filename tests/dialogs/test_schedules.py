@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dialogs.schedules import minute_of
-from storage import schedules
+from storage import recipients, schedules
 from storage.schedules import Wish
 from tests.support.world import World
 
@@ -44,6 +44,52 @@ def test_an_own_time_pressed_typed_and_given_up(world: World) -> None:
     officer.presses("Đổi giờ").types("7h45").sees("7 giờ 45", "Lần tới: 7:45 ngày 12/10/2026")
     officer.presses("Theo giờ chung").sees("theo giờ chung", "7 giờ").sees_not("7 giờ 45")
     assert wish(world) == Wish()
+
+
+@pytest.mark.parametrize(
+    ("typed", "minute", "said"),
+    [("17 giờ", 1020, "17 giờ"), ("14", 840, "14 giờ"), ("9", 540, "9 giờ"), ("2", None, "21:00–06:30")],
+)
+def test_a_number_typed_is_the_hour_and_presses_no_button(
+    world: World, typed: str, minute: int | None, said: str
+) -> None:
+    officer = world.officer("22", "supervisor").types("/lichbaocao").presses("of:weekly-province").presses("Đổi giờ")
+    officer.types(typed).sees(said)
+    assert wish(world) == Wish(minute=minute)
+
+
+def planned(world: World) -> list[str]:
+    """The runs under way: by whom they were planned."""
+    with world.read() as conn:
+        return [each.planned_by for each in schedules.open_runs(conn)]
+
+
+def test_todays_comes_at_once_where_its_new_time_is_over(world: World) -> None:
+    officer = world.officer("22", "supervisor").types("/lichbaocao").presses("of:weekly-province")
+    officer.presses("Đổi giờ").types("8h30").sees("Từ nay gửi lúc 8 giờ 30.").sees_not("hôm nay")  # Monday, 9:00
+    officer.presses("Đổi giờ").presses("11 giờ").sees("Lần tới: 11:00 ngày 05/10/2026")
+    officer.presses("Theo giờ chung").sees("Bản hôm nay tôi gửi ngay bây giờ", "Lần tới: 7:00 ngày 12/10/2026")
+    assert planned(world) == ["officer:1"]
+    with world.read() as conn:
+        (row,) = recipients.unsaid(conn)
+    assert (row.officer_id, row.late) == (1, False)
+    officer.presses("Đổi giờ").presses("11 giờ").sees("Lần tới: 11:00 ngày 12/10/2026")  # today's has come
+    officer.presses("Theo giờ chung").sees_not("hôm nay tôi gửi")
+    assert planned(world) == ["officer:1"]
+
+
+def test_on_another_day_nothing_comes_at_once(world: World) -> None:
+    world.passes(days=1)
+    officer = world.officer("22", "supervisor").types("/lichbaocao").presses("of:weekly-province").presses("Đổi giờ")
+    officer.presses("11 giờ").sees("Lần tới: 11:00 ngày 12/10/2026")
+    officer.presses("Theo giờ chung").sees_not("hôm nay")
+    assert planned(world) == []
+
+
+def test_one_who_paused_gets_nothing_by_another_time(world: World) -> None:
+    officer = world.officer("22", "supervisor").types("/lichbaocao").presses("of:weekly-province").presses("Đổi giờ")
+    officer.presses("11 giờ").presses("Tạm dừng").presses("Theo giờ chung").sees_not("hôm nay tôi gửi")
+    assert planned(world) == []
 
 
 def test_a_time_in_the_quiet_hours_or_none_at_all_is_asked_again(world: World) -> None:

@@ -45,7 +45,7 @@ def test_a_bare_number_is_people_unless_it_is_a_unit_of_ones_own(world: World) -
     officer.types("/chitieu 06685").sees("Chỉ tiêu 22 người đạt").sees_not("Đã ghi")
 
 
-@pytest.mark.parametrize("typed", ["22 500", "00070 500", "VN 60%"])
+@pytest.mark.parametrize("typed", ["22 1500", "00070 500", "VN 60%"])
 def test_nothing_is_set_outside_the_own_area(world: World, typed: str) -> None:
     world.officer("06685").types(f"/chitieu {typed}").sees("không thuộc phạm vi")
     assert of(world, typed.split()[0]) == targets.Targets()
@@ -57,6 +57,32 @@ def test_what_is_no_target_is_said_kindly(world: World, typed: str) -> None:
     officer.sees("ví dụ 500").sees_not("Đã ghi")
     world.officer().types(f"/chitieu {typed}").sees_not("Đã ghi")
     assert of(world, "06685") == targets.Targets()
+
+
+def test_a_small_number_is_a_target_and_presses_no_button(world: World) -> None:
+    officer = world.officer().types("/chitieu").types("500").types("1").sees("Chỉ tiêu 1 người đạt")
+    assert of(world, "06685") == targets.Targets(1)
+    officer.types("22 500").sees("Chỉ tiêu 22.500 người đạt").types("0").sees("Xem báo cáo")
+    assert of(world, "06685") == targets.Targets(22_500)
+
+
+@pytest.mark.parametrize("code", ["06685", "22"])
+def test_what_can_be_read_two_ways_sets_nothing(world: World, code: str) -> None:
+    world.officer(code, "supervisor").types("/chitieu 22 500").sees("hai cách", "22.500", "/chitieu 22").sees_not(
+        "Đã ghi"
+    )
+    assert of(world, "22") == of(world, "06685") == targets.Targets()
+
+
+def test_what_was_set_from_above_is_changed_from_there_only(world: World) -> None:
+    above = world.officer("22", "supervisor").types("/chitieu 06685 500").sees("Đã ghi chỉ tiêu")
+    below = world.officer("06685").types("/chitieu").types("450").sees("do Thành phố Quảng Ninh giao")
+    below.presses("drop:approved").sees("do Thành phố Quảng Ninh giao").types("60%").sees("Đã ghi chỉ tiêu")
+    assert of(world, "06685") == targets.Targets(500, 0.6)
+    above.types("/chitieu 06685 450").sees("Đã ghi chỉ tiêu")
+    above.types("/chitieu 06685 70%").sees("Đã ghi chỉ tiêu")
+    below.types("65%").sees("do Thành phố Quảng Ninh giao")
+    assert of(world, "06685") == targets.Targets(450, 0.7)
 
 
 def test_the_report_leads_to_the_targets(world: World) -> None:

@@ -195,6 +195,8 @@ class Chat:
         found = self._choice(choice)
         if self.capabilities.buttons:
             return self.does(Pressed(found.id))
+        if self.screen.values and found.id != "back":  # a number would be the value
+            return self.types(found.label)
         numbered = [each for each in self.screen.choices if each.id != "back"]
         return self.types("0" if found.id == "back" else str(numbered.index(found) + 1))
 

@@ -1,6 +1,6 @@
 """lists, summaries and posters mended: revision 0005, after 0004."""
 
-
+# ruff: noqa: E501 - Alembic writes a constraint on one line
 from __future__ import annotations
 
 import sqlalchemy as sa
@@ -98,6 +98,10 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("cron", sa.Text(), server_default="", nullable=False))
         batch_op.add_column(sa.Column("zone", sa.String(64), server_default="", nullable=False))
 
+    with op.batch_alter_table("targets", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("from_unit", sa.Integer(), nullable=True))
+        batch_op.create_foreign_key(batch_op.f("fk_targets_from_unit"), "units", ["from_unit"], ["id"])
+
     with op.batch_alter_table("titles", schema=None) as batch_op:
         batch_op.add_column(sa.Column("listed_id", BigId, nullable=True))
         batch_op.add_column(sa.Column("counted", sa.Boolean(), server_default=sa.true(), nullable=False))
@@ -116,6 +120,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_titles_listed_id"))
         batch_op.drop_column("counted")
         batch_op.drop_column("listed_id")
+
+    with op.batch_alter_table("targets", schema=None) as batch_op:
+        batch_op.drop_constraint(batch_op.f("fk_targets_from_unit"), type_="foreignkey")
+        batch_op.drop_column("from_unit")
 
     with op.batch_alter_table("summary_runs", schema=None) as batch_op:
         batch_op.drop_column("zone")
