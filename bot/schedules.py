@@ -223,6 +223,7 @@ async def _make(means: Means, missing: Sequence[Wanted], now: datetime) -> None:
 async def _made(means: Means, wanted: Wanted, few: asyncio.Semaphore, now: datetime) -> Page | None:
     """A page with its chart; ``None``: not now, and the others are made all the same."""
     run_id, unit_id, language = wanted
+    page: Page
     try:
         async with few:  # what waits for the writer together is one batch to it, and others' turns wait for that
             page, told = await means.run(partial(_reckon, run_id=run_id, unit_id=unit_id, language=language, now=now))

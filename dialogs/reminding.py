@@ -63,7 +63,7 @@ def stop_choice(person_id: int) -> Choice:
 # ------------------------------------------------------------------------------------------ its buttons
 
 
-def go_on(turn: Turn, state: object, form: str) -> Next:
+def go_on(turn: Turn, state: object, form: str = "") -> Next:
     """Go on where the citizen stopped: in the form (row id) that the reminder was about; ``""``: this year's. Raises
     ``Refused("assessment_window")`` outside the window."""
     if turn.chat.person is None:
@@ -80,7 +80,7 @@ def go_on(turn: Turn, state: object, form: str) -> Next:
     return questions.begin(turn, row.id)
 
 
-def stop(turn: Turn, state: object, whose: str) -> Next:
+def stop(turn: Turn, state: object, whose: str = "") -> Next:
     """Nothing unasked from now on to the person that the notice was for (``""``: who speaks); what waits to be said is
     not said. The open question stays."""
     if turn.chat.person is None:

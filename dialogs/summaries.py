@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime, time
 
-from dialogs import waiting
 from dialogs.model import Choice, Picture, Screen, encode_screen
-from locales import Voice, _, moment, number, speaking
+from locales import ZONE, Voice, _, moment, number, speaking
+from reports import overdue
 from reports import schedules as times
 from reports.model import PROVINCE
 from reports.schedules import Schedule
@@ -22,6 +22,7 @@ from storage.units import UnitRow
 
 MOST_UNITS = 4  # of one officer in one message; the rest are buttons
 MOST_BUTTONS = 6
+QUEUE_KEYS = ("summary.queue_late", "summary.queue_overdue")
 
 
 @dataclass(slots=True)
@@ -195,18 +196,32 @@ def _waits(conn: Connection, digest: _Digest, officer: OfficerRow, held: Sequenc
     count = sum(assessments.waiting(conn, unit.path) for unit in held)
     if not count:
         return False
-    late, days = 0, 0
+    late, days = 0, set[int]()
     for unit in held:
-        promised = units.settings(conn, unit).service_days
-        if promised:
-            days = promised
-            late += assessments.waiting_before(conn, unit.path, waiting.working_days_ago(now, promised))
+        rule = overdue.rule(conn, unit, now)
+        late += _late(conn, unit, rule)
+        days |= {rule.usual, *(each for _path, _id, each in rule.own)}
     said = _("summary.queue", name=officer.name, n=number(count))
     if late:
-        said = _("summary.queue_late", name=officer.name, n=number(count), late=number(late), days=number(days))
+        key = "summary.queue_late" if len(days) == 1 else "summary.queue_overdue"
+        said = _(key, name=officer.name, n=number(count), late=number(late), days=number(min(days)))
     digest.sections.append(("", said))
     digest.queue = Choice("go:queue", _("home.queue"))
     return True
+
+
+def _late(conn: Connection, unit: UnitRow, rule: overdue.Rule) -> int:
+    """How many dossiers at and below a unit have waited longer than their own unit's working days, as reports say."""
+
+    def before(path: str, day: date) -> int:
+        return assessments.waiting_before(conn, path, datetime.combine(day, time(), ZONE))
+
+    late = before(unit.path, rule.due(unit.path))
+    for path, _id, _days in rule.own:
+        above = path.rstrip("/").rpartition("/")[0] + "/"
+        if path != unit.path:
+            late += before(path, rule.due(path)) - before(path, rule.due(above))
+    return late
 
 
 def _screen(digest: _Digest, language: str) -> Screen:

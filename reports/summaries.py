@@ -82,8 +82,8 @@ def slowest_in_words(level: int, below: Pace) -> str:
     ``""`` where there is nothing to tell."""
     lines = []
     if below.rows:
-        head = "summary.slowest.centre" if level == CENTRE else "summary.slowest"
-        lines.append(_(head, n=number(len(below.rows))))
+        n = number(len(below.rows))
+        lines.append(_("summary.slowest.centre" if level == CENTRE else "summary.slowest", n=n))
     lines.extend(
         _("summary.slow", unit=row.label, submitted=number(row.submitted), registered=number(row.registered))
         for row in below.rows

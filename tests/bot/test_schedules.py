@@ -234,7 +234,7 @@ def test_one_digest_for_who_has_several_roles_in_their_language(desk: Desk) -> N
     assert sorted(desk.drawn) == [("22", "en"), ("22", "vi")]
 
 
-def _waits(desk: Desk, n: int, unit: int = 3) -> None:
+def _waits(desk: Desk, n: int, unit: int = 3, since: datetime = SUNDAY) -> None:
     """Dossiers that wait in Hồng Gai (another unit: its row id)."""
     with writing(desk.engine) as conn:
         for _n in range(n):
@@ -249,7 +249,7 @@ def _waits(desk: Desk, n: int, unit: int = 3) -> None:
                 sa.insert(metadata.tables["assessments"]).values(
                     id=number, code=f"HS-2026-{number:05}", person_id=number, year=2026, unit_id=unit,
                     subject_group="nong_dan", criteria_id="cdht", criteria_version="1", status="submitted", version=1,
-                    registered_at=SUNDAY, submitted_at=SUNDAY,
+                    registered_at=since, submitted_at=since,
                 )
             )  # fmt: skip
 
@@ -499,7 +499,7 @@ def test_a_page_that_cannot_be_made_is_tried_less_and_less_and_given_up(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _number, broken = desk.officer(("22", "supervisor"))
-    number, both = desk.officer(("22", "supervisor"), ("31", "supervisor"))
+    _number, both = desk.officer(("22", "supervisor"), ("31", "supervisor"))
     tried: list[str] = []
 
     def breaks(conn: Connection, unit: units.UnitRow, *rest: Any, **named: Any) -> UnitFigures:
@@ -578,6 +578,28 @@ def test_of_two_roles_the_one_below_is_left_when_the_wider_ends(desk: Desk) -> N
     desk.steps(MONDAY)
     (screen,) = desk.told(chat)
     assert "1 hồ sơ chờ xét" in screen.text
+
+
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [
+        ({}, "2 hồ sơ đã quá 5 ngày làm việc"),  # what reports count by where nobody has said
+        ({"22": 3}, "3 hồ sơ đã quá 3 ngày làm việc"),
+        ({"22": 3, "06688": 10}, "2 hồ sơ đã quá hạn xét"),  # each by its own unit's days
+    ],
+)
+def test_overdue_is_what_reports_say(desk: Desk, own: dict[str, int], told: str) -> None:
+    desk.schedules = (MORNING,)
+    _number, chat = desk.officer(("22", "reviewer"))
+    for days, unit in ((9, 3), (9, 4), (6, 3), (1, 3)):
+        _waits(desk, 1, unit, since=MONDAY - timedelta(days=days))
+    with writing(desk.engine) as conn:
+        for code, days in own.items():
+            units.set_setting(conn, code, "service_days", days, "test", SUNDAY)
+    desk.steps(SUNDAY)
+    desk.steps(MONDAY)
+    (screen,) = desk.told(chat)
+    assert f"4 hồ sơ chờ xét, trong đó {told}" in screen.text
 
 
 def test_summaries_go_before_what_the_night_put_off(desk: Desk) -> None:
