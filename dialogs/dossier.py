@@ -206,7 +206,7 @@ def read(turn: Turn, state: OnDossier) -> Opened | Closed:
         identity.doubled(conn, person.id),
         officers.covers(officer, unit.path, ("reviewer",)),
         past_titles.held(conn, person),
-        past_titles.maybe(conn, person),
+        next(iter(past_titles.every(conn, person, past_titles.keys(turn))), None),
     )
 
 
@@ -404,6 +404,8 @@ def _level_names(sheet: Sheet, answer: AnswerRow) -> str:
 
 
 def _show_card(state: OnDossier, view: Opened) -> Screen:
+    from dialogs import listed_person
+
     sheet = view.sheet
     parts = (view.decided, who(view), list_of_ten(view, state.marked), result(view))
     text = "\n\n".join(part for part in parts if part)
@@ -420,8 +422,8 @@ def _show_card(state: OnDossier, view: Opened) -> Screen:
         choices.append(Choice("approve", _("review.approve")))
         choices.append(Choice("not_met", _("review.not_met")))
         choices.append(Choice("return", _("review.return")))
-    if view.listed and view.reviewer:
-        choices.append(Choice(f"listed:{view.listed.imported}", _("review.past_confirm"), "quiet"))
+    if (compare := listed_person.choice(view)) is not None:
+        choices.append(compare)
     choices.append(Choice("choose", _("review.choose_question"), "quiet"))
     choices.append(Choice("following", _("review.next"), "quiet"))
     choices.append(Choice(BACK, _("review.queue.back"), "quiet"))
@@ -632,7 +634,7 @@ def leave(turn: Turn, state: OnDossier, view: Closed, act: Act) -> Next:
 
 
 def _take_card(turn: Turn, state: OnDossier, view: Opened, act: Act) -> Next:
-    from dialogs import deciding
+    from dialogs import deciding, listed_person
     from dialogs.review import Queue
 
     match act:
@@ -646,9 +648,8 @@ def _take_card(turn: Turn, state: OnDossier, view: Opened, act: Act) -> Next:
             return Next(Queue())
         case Pressed(choice) if choice.startswith("ask:"):
             return Next(at(state, Dossier, indicator=choice.removeprefix("ask:")))
-        case Pressed(choice) if view.listed and view.reviewer and choice == f"listed:{view.listed.imported}":
-            actor = f"officer:{waiting.officer_of(turn).id}"
-            return Next(state, past_titles.confirm(turn.conn, view.listed.imported, view.person, actor, turn.now))
+        case Pressed(choice) if choice.startswith("listed:") and isinstance(state, Dossier | Reading):
+            return listed_person.begin(state, view)
         case Pressed("approve") if not view.reading:
             return Next(deciding.approving(state, view))
         case Pressed("not_met") if not view.reading:

@@ -16,7 +16,7 @@ from dialogs.model import Act, Choice, Incoming, Opened, Pressed, Screen, Sent, 
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, clean
 from locales import _, clock
-from storage import attempts, audit, evidence, identity, idnumbers, people, privacy, unsaid
+from storage import attempts, audit, claims, evidence, identity, idnumbers, people, privacy, unsaid
 from storage.base import Refused
 from storage.identity import Sealed
 from storage.units import UnitRow
@@ -187,9 +187,10 @@ def keep(turn: Turn, person_id: int, unit_id: int, sealed: Sealed) -> None:
 
 
 def _take_back(turn: Turn) -> None:
-    """The number goes, and the consent to it with it."""
+    """The number goes, that of an imported list too, and the consent to it with it."""
     person = turn.person
     identity.remove(turn.conn, person.id)
+    claims.take_back_number(turn.conn, person.id)
     people.withdraw_id_number(turn.conn, person.id, turn.now)
     privacy.ask(
         turn.conn, "withdraw", actor=turn.actor, now=turn.now, person_id=person.id, contact_id=turn.chat.contact_id,
@@ -212,8 +213,8 @@ class View:
 
 
 def shown(turn: Turn) -> str:
-    """The number of whoever speaks, shaded; ``""`` where none is kept."""
-    last4 = identity.last4(turn.conn, turn.person.id)
+    """The number of whoever speaks, shaded, stated here or brought by a list; ``""`` where none is kept."""
+    last4 = identity.last4(turn.conn, turn.person.id) or claims.number_of(turn.conn, turn.person.id)
     return idnumbers.shaded(last4) if last4 else ""
 
 

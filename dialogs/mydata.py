@@ -16,7 +16,7 @@ from dialogs.answering import Seen
 from dialogs.datapage import Part
 from dialogs.home import Home
 from dialogs.model import Act, Choice, Document, Pressed, Screen, Typed
-from dialogs.states import Next, Turn, state
+from dialogs.states import Next, Turn, encode_state, state
 from dialogs.text import BACK, NAME_LIMIT, phone
 from locales import FORMS, _, day, moment, number, voice
 from storage import assessments, audit, conversations, erasure, people, privacy, reminders, removed, suggestions, units
@@ -107,6 +107,7 @@ class View:
     person: PersonRow | None = None
     provisional: bool = True
     titles: tuple[str, ...] = ()  # of earlier years, a sentence each
+    listed: str = ""  # the commune of which a list may hold the person, who has not been asked or put it off
     history_days: int = 0  # 0: the channel keeps no history with us
     officer: str = ""
     roles: tuple[str, ...] = ()
@@ -200,6 +201,7 @@ def load(turn: Turn, state: object) -> View:
         decided=any(each.row.year == today.year and each.row.status in DECIDED for each in seen),
         resume_made=people.resume_code_made(conn, person.id),
         titles=tuple(past_titles.lines(conn, person)),
+        listed=past_titles.commune(conn, person) if past_titles.to_ask(turn, person) else "",
         requests=tuple(privacy.open_of(conn, person.id)),
         object_by=privacy.due_by("object", turn.now),
         id_number=idnumber.shown(turn),
@@ -256,6 +258,7 @@ def _as_json(turn: Turn, view: View, seen: list[Seen]) -> str:
         ],
         "assessments": [_assessment(turn, each) for each in seen],
         "titles": past_titles.facts(conn, person),
+        "imported_lists": past_titles.lists(conn, person),
         "suggestions": [
             {"made_at": each.made_at, "text": each.text, "answer": each.answer, "answered_at": each.answered_at}
             for each in suggestions.own(conn, person.id, None, MOST_LINES)
@@ -557,7 +560,8 @@ def _show_data(view: View) -> Screen:
         rest.append(_("mydata.history", days=number(view.history_days)))
     rest.extend(_reminder_lines(view))
     rest.extend(_open_request(each) for each in view.requests)
-    parts = ["\n".join(facts), "\n".join((*consents, *dossiers, *view.titles)), "\n".join(rest)]
+    past = [*view.titles, *([_("past.may", place=view.listed)] if view.listed else [])]
+    parts = ["\n".join(facts), "\n".join((*consents, *dossiers, *past)), "\n".join(rest)]
     if view.officer:
         parts.append(_officer_lines(view))
     parts.extend(part for part in (view.contact, _("mydata.what_now")) if part)
@@ -568,6 +572,8 @@ def _show_data(view: View) -> Screen:
         choices.append(Choice("id_number", label))
     if view.decided:
         choices.append(Choice("ask_group", _("mydata.ask.subject_group")))
+    if view.listed:
+        choices.append(Choice("listed", _("past.open")))
     choices.append(Choice("export", _("mydata.export")))
     if view.unasked_since is None:
         choices.append(Choice("stop_reminders", _("reminder.stop"), "quiet"))
@@ -665,6 +671,8 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
             return _ask_group(turn, MyData(way_back), group)
         case (MyData(way_back), Pressed("id_number")):
             return Next(idnumber.Stating(way_back))
+        case (MyData(), Pressed("listed")):
+            return Next(past_titles.Asked(encode_state(state)))
         case (MyData(way_back), Pressed("ask_erase")):
             return Next(AskErase(way_back))
         case (MyData(way_back), Pressed(choice)) if choice.startswith("correct:"):

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from dialogs import deciding, dossier, places, standing, waiting
 from dialogs import identity_cards as _identity_cards  # noqa: F401 - its states are to be known from the start
+from dialogs import listed_person as _listed_person  # noqa: F401 - the same
 from dialogs.dossier import Dossier, OnDossier, Opened
 from dialogs.model import Act, Choice, Pressed, Screen
 from dialogs.states import Next, Turn, state

@@ -22,6 +22,7 @@ KEY_BYTES = 32
 WRAPPED_AT_ONCE = 200  # rows: well under 50 ms
 _NUMBER = b"hoctap id number\0"
 _FINGERPRINT = b"hoctap key fingerprint\0"
+_LISTED = b"hoctap imported list\0"
 
 
 class IdentityKey(SQLModel, table=True):
@@ -74,9 +75,33 @@ class ImportedIdentity(SQLModel, table=True):
     last4: str = Field(max_length=4)
 
 
+class ImportedMark(SQLModel, table=True):
+    """What of somebody in an imported list is compared and not read: HMACs of name and commune together with the year
+    of birth (``year``) and with the phone (``phone``).
+
+    They outlive an entry that is erased (``forgotten_at``), its id number (``number``) among them then, so that no
+    later list brings it back.
+    """
+
+    __tablename__ = "imported_marks"
+    __table_args__ = (
+        sa.UniqueConstraint("imported_id", "kind"),
+        sa.CheckConstraint("kind in ('year', 'phone', 'number')", name="kind"),
+        sa.CheckConstraint("length(hmac) = 64", name="hmac"),
+        sa.Index("ix_imported_marks_key_id_hmac", "key_id", "hmac"),
+    )
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    imported_id: int = Field(sa_type=BigId)
+    kind: str = Field(max_length=8)
+    key_id: str = Field(foreign_key="identity_keys.id", max_length=32)
+    hmac: str = Field(max_length=64)
+    forgotten_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
 identity_keys = table_of(IdentityKey)
 identities = table_of(Identity)
 imported_identities = table_of(ImportedIdentity)
+imported_marks = table_of(ImportedMark)
 
 
 # ------------------------------------------------------------------------------------------ keys
@@ -136,6 +161,7 @@ _REGISTER = Prepared(
 _FORGET_KEYS = Prepared(sa.delete(identity_keys))
 _ANY = Prepared(sa.select(identities.c.person_id).limit(1))
 _ANY_IMPORTED = Prepared(sa.select(imported_identities.c.imported_id).limit(1))
+_ANY_MARK = Prepared(sa.select(imported_marks.c.id).limit(1))
 
 
 def known_keys(conn: Connection) -> list[KnownKey]:
@@ -154,8 +180,8 @@ def forget_keys(conn: Connection) -> None:
 
 
 def any_kept(conn: Connection) -> bool:
-    """Has anybody's number been kept?"""
-    return _ANY.first(conn) is not None or _ANY_IMPORTED.first(conn) is not None
+    """Has anything been kept under a key?"""
+    return any(each.first(conn) is not None for each in (_ANY, _ANY_IMPORTED, _ANY_MARK))
 
 
 def usable(conn: Connection, ring: KeyRing) -> KeyRing:
@@ -197,10 +223,13 @@ def _wrapped(key: Key, inner: bytes) -> bytes:
     return hmac.digest(key.secret, inner, hashlib.sha256)
 
 
-def _chains(ring: KeyRing, number: str) -> Iterator[tuple[str, str]]:
-    """(outermost key, HMAC in hex) of a number through every chain of keys: what it may have been kept as."""
+Chain = tuple[tuple[str, str], ...]  # (outermost key, HMAC in hex), the last being under the key in use alone
+
+
+def _chains(ring: KeyRing, said: bytes) -> Iterator[tuple[str, str]]:
+    """(outermost key, HMAC in hex) of what was said through every chain of keys: what it may have been kept as."""
     for first in range(len(ring.keys)):
-        mac = _NUMBER + number.encode("ascii")
+        mac = said
         for key in ring.keys[first:]:
             mac = _wrapped(key, mac)
             yield key.id, mac.hex()
@@ -227,7 +256,7 @@ def seal(conn: Connection, ring: KeyRing, number: str, person_id: int = 0) -> Se
     ring = usable(conn, ring)
     key = ring.current
     found = Sealed(key.id, _wrapped(key, _NUMBER + number.encode("ascii")).hex(), number[-4:])
-    for outermost, mac in _chains(ring, number):
+    for outermost, mac in _chains(ring, _NUMBER + number.encode("ascii")):
         other = _BY_HMAC.value(conn, key=outermost, mac=mac, but=person_id)
         if other is not None:
             return replace(found, double_of=other)
@@ -312,7 +341,7 @@ def doubled(conn: Connection, person_id: int) -> bool:
 class Traces:
     """A number as it may be found or kept: ``all`` of (outermost key, HMAC), the last being under the key in use."""
 
-    all: tuple[tuple[str, str], ...] = field(repr=False)
+    all: Chain = field(repr=False)
     last4: str
 
     @property
@@ -325,7 +354,7 @@ def traces(ring: KeyRing, number: str) -> Traces:
     """Every trace of a number (12 plain digits) under these keys (:func:`usable`). Raises
     ``Refused("identity_key_missing")`` when there is none."""
     ring.current  # noqa: B018 - refuses where there is no key
-    return Traces(tuple(_chains(ring, number)), number[-4:])
+    return Traces(tuple(_chains(ring, _NUMBER + number.encode("ascii"))), number[-4:])
 
 
 _IMPORTED_BY_HMAC = Prepared(
@@ -343,6 +372,9 @@ _INSERT_IMPORTED = Prepared(
 )
 _REMOVE_IMPORTED = Prepared(
     sa.delete(imported_identities).where(imported_identities.c.imported_id == sa.bindparam("imported"))
+)
+_IMPORTED_LAST4 = Prepared(
+    sa.select(imported_identities.c.last4).where(imported_identities.c.imported_id == sa.bindparam("imported"))
 )
 # Both kept under the same chain of keys. A number stated after a rotation and one from before it cannot be compared
 # without the number itself.
@@ -376,10 +408,94 @@ def remove_imported(conn: Connection, imported_id: int) -> None:
     _REMOVE_IMPORTED.run(conn, imported=imported_id)
 
 
+def imported_last4(conn: Connection, imported_id: int) -> str:
+    """The last four digits of the number that a list brought; ``""`` where none is kept."""
+    return _IMPORTED_LAST4.value(conn, imported=imported_id) or ""
+
+
 def imported_as(conn: Connection, person_id: int) -> int | None:
     """Who of the imported lists bears the number that this person stated."""
     found: int | None = _SAME_NUMBER.value(conn, person=person_id)
     return found
+
+
+_KEEP_MARK = Prepared(
+    sa.insert(imported_marks).values(
+        imported_id=sa.bindparam("imported"),
+        kind=sa.bindparam("sort"),
+        key_id=sa.bindparam("key"),
+        hmac=sa.bindparam("mac"),
+    )
+)
+_DROP_MARKS = Prepared(sa.delete(imported_marks).where(imported_marks.c.imported_id == sa.bindparam("imported")))
+_FORGET_NUMBER = Prepared(
+    sa.insert(imported_marks).from_select(
+        ["imported_id", "kind", "key_id", "hmac"],
+        sa.select(
+            imported_identities.c.imported_id,
+            sa.literal("number"),
+            imported_identities.c.key_id,
+            imported_identities.c.hmac,
+        ).where(imported_identities.c.imported_id == sa.bindparam("imported")),
+    )
+)
+_FORGET_MARKS = Prepared(
+    sa.update(imported_marks)
+    .where(imported_marks.c.imported_id == sa.bindparam("imported"))
+    .values(forgotten_at=sa.bindparam("now"))
+)
+_numbers = imported_marks.alias("numbers")
+_FORGOTTEN = Prepared(
+    sa.select(imported_marks.c.imported_id)
+    .where(
+        imported_marks.c.key_id == sa.bindparam("key"),
+        imported_marks.c.hmac == sa.bindparam("mac"),
+        imported_marks.c.forgotten_at.is_not(None),
+        # Of two who bear different numbers one is not the other.
+        sa.or_(
+            sa.not_(sa.bindparam("numbered", type_=sa.Boolean)),
+            ~sa.exists(
+                sa.select(_numbers.c.id).where(
+                    _numbers.c.imported_id == imported_marks.c.imported_id, _numbers.c.kind == "number"
+                )
+            ),
+        ),
+    )
+    .limit(1)
+)
+
+
+def mark(ring: KeyRing, kind: str, *facts: str) -> Chain:
+    """What facts of somebody in a list (``year``: name, commune and year of birth; ``phone``: and phone) are kept and
+    found as. Without any key nothing."""
+    return tuple(_chains(ring, _LISTED + "\0".join((kind, *facts)).encode()))
+
+
+def keep_mark(conn: Connection, imported_id: int, kind: str, found: Chain) -> None:
+    """Keep a mark of somebody in an imported list."""
+    key, mac = found[-1]
+    _KEEP_MARK.run(conn, imported=imported_id, sort=kind, key=key, mac=mac)
+
+
+def drop_imported(conn: Connection, imported_id: int) -> None:
+    """Everything kept here of somebody who is no longer in any imported list, and was not erased."""
+    _REMOVE_IMPORTED.run(conn, imported=imported_id)
+    _DROP_MARKS.run(conn, imported=imported_id)
+
+
+def forget_imported(conn: Connection, imported_id: int, now: datetime) -> None:
+    """Somebody in an imported list is erased: what is kept here only serves to not import them again."""
+    _FORGET_NUMBER.run(conn, imported=imported_id)
+    _REMOVE_IMPORTED.run(conn, imported=imported_id)
+    _FORGET_MARKS.run(conn, imported=imported_id, now=now)
+
+
+def forgotten(conn: Connection, number: Chain, marks: Chain) -> bool:
+    """Has somebody with this id number, or with one of these marks and no other number, been erased from a list?"""
+    if any(_FORGOTTEN.first(conn, key=key, mac=mac, numbered=False) is not None for key, mac in number):
+        return True
+    numbered = bool(number)
+    return any(_FORGOTTEN.first(conn, key=key, mac=mac, numbered=numbered) is not None for key, mac in marks)
 
 
 # ------------------------------------------------------------------------------------------ rotation
@@ -404,7 +520,11 @@ def _to_wrap(table: sa.Table, whose: str) -> tuple[Prepared, Prepared]:
     )
 
 
-_WRAPPING = (_to_wrap(identities, "person_id"), _to_wrap(imported_identities, "imported_id"))
+_WRAPPING = (
+    _to_wrap(identities, "person_id"),
+    _to_wrap(imported_identities, "imported_id"),
+    _to_wrap(imported_marks, "id"),
+)
 
 
 def wrap(conn: Connection, ring: KeyRing, most: int = WRAPPED_AT_ONCE) -> int:

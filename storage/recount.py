@@ -46,7 +46,7 @@ def check(conn: Connection) -> list[Difference]:
     imported = (
         sa.select(units.c.path, titles.c.year, titles.c.subject_group, sa.func.count())
         .select_from(titles.join(units, units.c.id == titles.c.counted_id))
-        .where(titles.c.source == "import")
+        .where(titles.c.source == "import", titles.c.counted)
         .group_by(units.c.path, titles.c.year, titles.c.subject_group)
     )
     for path, year, group, n in conn.execute(imported):

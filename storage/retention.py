@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 
 import sqlalchemy as sa
 
-from storage import assessments, audit, erasure, evidence, imports, privacy, removed, seasons
+from storage import assessments, audit, erasure, evidence, imported, privacy, removed, seasons
 from storage.albums import albums
 from storage.assessments import answer_history, answers
 from storage.base import Connection, Refused, table_of
@@ -78,7 +78,7 @@ def _people(conn: Connection, keep: Keep, now: datetime, low: int, high: int) ->
 def _imported(conn: Connection, keep: Keep, now: datetime, low: int, high: int) -> list[Found]:
     """Those of imported lists who never joined."""
     end = datetime(seasons.today(now).year - keep.person_years, 1, 1, tzinfo=seasons.ZONE)
-    return [Found(*each) for each in imports.unclaimed_before(conn, end, low, high)]
+    return [Found(*each) for each in imported.unclaimed_before(conn, end, low, high)]
 
 
 def _drafts(conn: Connection, keep: Keep, now: datetime, low: int, high: int) -> list[Found]:
@@ -165,7 +165,7 @@ def _erase(conn: Connection, found: Found, now: datetime) -> None:
 
 
 def _forget_imported(conn: Connection, found: Found, now: datetime) -> None:
-    imports.forget(conn, found.id, ACTOR, now)
+    imported.forget(conn, found.id, ACTOR, now)
 
 
 def _empty_form(conn: Connection, found: Found, now: datetime) -> None:
@@ -197,7 +197,7 @@ Taking = Callable[[Connection, Found, datetime], None]
 # kind -> what is due in a range of row ids, how one is taken away, at most how many in a piece, in which table
 _BY_ID: dict[str, tuple[Finding, Taking, int, sa.Table]] = {
     "people": (_people, _erase, PEOPLE, people),
-    "imported": (_imported, _forget_imported, FORMS, imports.imported_people),
+    "imported": (_imported, _forget_imported, FORMS, imported.imported_people),
     "drafts": (_drafts, _empty_form, FORMS, forms),
     "evidence": (_evidence, _drop_pictures, FORMS, forms),
 }

@@ -16,6 +16,7 @@ from sqlmodel import Field, SQLModel
 from storage import counters, numbering
 from storage.base import BigId, Connection, Prepared, UtcTime, table_of
 from storage.numbering import Next
+from storage.units import Unit
 
 RECOGNISED = "recognised"  # the status that an imported title is counted under
 FIRST_YEAR = 2020  # of the pilot
@@ -25,6 +26,8 @@ class Title(SQLModel, table=True):
     """A title of a year: whose, the unit then (``unit_id``, an old one too), the decision (quyết định) that gave it.
 
     ``counted_id``: the unit of today that counts it. Exactly one of ``person_id`` and ``imported_id`` is set.
+    ``listed_id``: of a person's title, the entry of a list that it came from. ``counted``: false for one of a year for
+    which whoever the entry was confirmed to be holds another.
     """
 
     __tablename__ = "titles"
@@ -48,9 +51,14 @@ class Title(SQLModel, table=True):
     source: str = Field(max_length=8)
     run_id: int | None = Field(default=None, foreign_key="import_runs.id", index=True, sa_type=BigId)
     made_at: datetime = Field(sa_type=UtcTime)
+    listed_id: int | None = Field(
+        default=None, foreign_key="imported_people.id", ondelete="SET NULL", index=True, sa_type=BigId
+    )
+    counted: bool = Field(default=True, sa_column_kwargs={"server_default": sa.true()})
 
 
 titles = table_of(Title)
+units = table_of(Unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,8 @@ class TitleRow:
     decision_date: date | None
     source: str
     run_id: int | None
+    listed_id: int | None
+    counted: bool
 
 
 _COLUMNS = tuple(titles.c[name] for name in TitleRow.__slots__)
@@ -83,7 +93,8 @@ _INSERT = Prepared(
         imported_id=sa.bindparam("imported"),
         year=sa.bindparam("of"),
         unit_id=sa.bindparam("then"),
-        counted_id=sa.bindparam("counted"),
+        counted_id=sa.bindparam("counting"),
+        counted=sa.true(),
         subject_group=sa.bindparam("group"),
         decision_number=sa.bindparam("decision"),
         decision_date=sa.bindparam("day"),
@@ -93,10 +104,28 @@ _INSERT = Prepared(
     )
     .returning(titles.c.id)
 )
-_GIVE = Prepared(
+_HOLD = Prepared(
     sa.update(titles)
     .where(titles.c.id == sa.bindparam("title"))
-    .values(person_id=sa.bindparam("person"), imported_id=None)
+    .values(person_id=sa.bindparam("person"), imported_id=sa.bindparam("imported"), listed_id=sa.bindparam("listed"))
+)
+_COUNT = Prepared(
+    sa.update(titles).where(titles.c.id == sa.bindparam("title")).values(counted=sa.bindparam("into", type_=sa.Boolean))
+)
+_HAND_OVER = Prepared(sa.update(titles).where(titles.c.id == sa.bindparam("title")).values(run_id=sa.bindparam("run")))
+_FROM = Prepared(sa.select(*_COLUMNS).where(titles.c.listed_id == sa.bindparam("listed")).order_by(titles.c.year))
+_PATH = Prepared(sa.select(units.c.path).where(units.c.id == sa.bindparam("unit")))
+_WORKED = Prepared(
+    sa.select(counters.counters.c.n)
+    .select_from(units.join(counters.counters, counters.counters.c.unit_id == units.c.id))
+    .where(
+        units.c.path >= sa.bindparam("low"),
+        units.c.path < sa.bindparam("high"),
+        counters.counters.c.year == sa.bindparam("of"),
+        counters.counters.c.status != RECOGNISED,
+        counters.counters.c.n > 0,
+    )
+    .limit(1)
 )
 _DROP = Prepared(sa.delete(titles).where(titles.c.id == sa.bindparam("title")))
 
@@ -117,6 +146,17 @@ def by_id(conn: Connection, title_id: int) -> TitleRow | None:
     return None if row is None else TitleRow(*row)
 
 
+def commune_path(conn: Connection, unit_id: int) -> str:
+    """``VN/22/06685/`` of the commune that a unit is or lies in."""
+    return "".join(f"{code}/" for code in _PATH.value(conn, unit=unit_id).split("/")[:3])
+
+
+def worked_here(conn: Connection, commune: str, year: int) -> bool:
+    """Has this program itself counted anybody of that year in a commune (its path) or below? Then no list may count
+    them once more."""
+    return _WORKED.first(conn, low=commune, high=f"{commune[:-1]}0", of=year) is not None
+
+
 def add_imported(
     conn: Connection,
     imported_id: int,
@@ -132,27 +172,55 @@ def add_imported(
 ) -> int:
     """A title out of an imported list, counted; its id. Once a year for whoever holds it (the schema holds that)."""
     found: int = _INSERT.value(
-        conn, imported=imported_id, of=year, then=unit_id, counted=counted_id, group=subject_group,
+        conn, imported=imported_id, of=year, then=unit_id, counting=counted_id, group=subject_group,
         decision=decision_number, day=decision_date, run=run_id, now=now,
     )  # fmt: skip
     _count(conn, found, counted_id, year, subject_group, before=None, after=RECOGNISED, why="import", now=now)
     return found
 
 
-def give(conn: Connection, title: TitleRow, person_id: int) -> None:
-    """The title is this person's, who has joined; its count stays. They must hold none of that year."""
-    _GIVE.run(conn, title=title.id, person=person_id)
+def given_of(conn: Connection, imported_id: int) -> list[TitleRow]:
+    """The titles that came from an entry of a list and are a person's now, the oldest first."""
+    return [TitleRow(*row) for row in _FROM.all(conn, listed=imported_id)]
+
+
+def give(conn: Connection, title: TitleRow, person_id: int, now: datetime) -> None:
+    """The title is this person's, who has joined, and counted. They must hold none of that year."""
+    _HOLD.run(conn, title=title.id, person=person_id, imported=None, listed=title.imported_id)
+    count(conn, title, True, "claim", now)
+
+
+def give_back(conn: Connection, title: TitleRow) -> None:
+    """The title is no longer the person's, but of the entry in a list that it came from; its count stays."""
+    _HOLD.run(conn, title=title.id, person=None, imported=title.listed_id, listed=None)
+
+
+def count(conn: Connection, title: TitleRow, into: bool, why: str, now: datetime) -> None:
+    """Count a title that was not, or no longer. *why*: ``claim``, ``unclaim``, ``double``."""
+    if title.counted == into:
+        return
+    _COUNT.run(conn, title=title.id, into=into)
+    _shift(conn, title, into, why, now)
+
+
+def hand_over(conn: Connection, title_id: int, run_id: int) -> None:
+    """The list that a title came from is taken back; another has it too."""
+    _HAND_OVER.run(conn, title=title_id, run=run_id)
 
 
 def remove(conn: Connection, title: TitleRow, why: str, now: datetime) -> None:
-    """Take a title away, and what was imported out of the counts. *why*: ``erase``, ``import_undo``, ``double``."""
+    """Take a title away, and what was imported out of the counts. *why*: ``erase``, ``import_undo``."""
     numbering.remember(conn, "titles")
     _DROP.run(conn, title=title.id)
-    if title.source == "import":
-        _count(
-            conn, title.id, title.counted_id, title.year, title.subject_group,
-            before=RECOGNISED, after=None, why=why, now=now,
-        )  # fmt: skip
+    if title.source == "import" and title.counted:
+        _shift(conn, title, False, why, now)
+
+
+def _shift(conn: Connection, title: TitleRow, into: bool, why: str, now: datetime) -> None:
+    _count(
+        conn, title.id, title.counted_id, title.year, title.subject_group,
+        before=None if into else RECOGNISED, after=RECOGNISED if into else None, why=why, now=now,
+    )  # fmt: skip
 
 
 def _count(

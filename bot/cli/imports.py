@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from errno import EISDIR
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -18,7 +21,6 @@ from locales import _, day, number
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
-    from bot.imports.mapping import Mapping
     from bot.imports.running import Outcome, Result
     from bot.settings import Settings
     from storage.identity import KeyRing
@@ -80,30 +82,33 @@ def file(
         raise Stop(_("cli.import.report.same", file=out), 2)
     try:
         read = read_mapping(mapping)
-        with database(settings) as engine, progress() as tell:
-            ring = _ring(settings, engine, read, dry_run)
+        if not (read.basis or dry_run):
+            raise Stop(_("cli.import.no_basis"))
+        with _report(out) as opened, database(settings) as engine, progress() as tell:
+            ring = _ring(settings, engine, dry_run)
             if dry_run:
                 result = running.trial(engine, given, read, ring, now(), tell)
             else:
                 result = running.run(engine, given, read, ring, now, tell)
+            _write_report(opened, result)
     except ImportFault as fault:
         raise Stop(fault.text) from fault
-    _write_report(out, result)
-    _tell(result, out, json)
+    _tell(result, _put(out), json)
+    if not (read.basis or json):
+        typer.echo(_("cli.import.dry_basis"))
     if any(each.verdict in ("ask", "wrong") for each in result.outcomes):
         raise typer.Exit(1)
 
 
-def _ring(settings: Settings, engine: Engine, mapping: Mapping, dry_run: bool) -> KeyRing:
-    """The server's keys where the list has id numbers; for a trial on a server without any, one that is forgotten."""
+def _ring(settings: Settings, engine: Engine, dry_run: bool) -> KeyRing:
+    """The server's keys, under which id numbers and phones are kept; for a trial on a server without any, one that is
+    forgotten."""
     import secrets
 
     from bot import keys
     from storage.engine import reading, writing
     from storage.identity import KEY_BYTES, Key, KeyRing
 
-    if not mapping.has("id_number"):
-        return KeyRing(())
     try:
         if dry_run:
             with reading(engine) as conn:
@@ -130,15 +135,46 @@ def _lines(result: Result, each: Outcome) -> Iterator[tuple[str, str, str]]:
         )
 
 
-def _write_report(out: Path, result: Result) -> None:
+def _part(out: Path) -> Path:
+    return out.with_name(f"{out.name}.part")
+
+
+@contextmanager
+def _report(out: Path) -> Iterator[TextIO]:
+    """The report, opened before anything is imported: what cannot be told of is not done. It is readable by its owner
+    alone, and lies beside its place until :func:`_put`. Raises ``OSError``."""
+    if out.is_dir():
+        raise IsADirectoryError(EISDIR, os.strerror(EISDIR), str(out))
+    part = _part(out)
+    part.unlink(missing_ok=True)
+    number = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(number, "w", encoding="utf-8-sig", newline="") as opened:
+            yield opened
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _put(out: Path) -> Path:
+    """Put the report in its place; where it lies now."""
+    part = _part(out)
+    try:
+        part.replace(out)
+    except OSError:  # the one before is held open
+        typer.echo(_("cli.import.report.kept", file=out, part=part), err=True)
+        return part
+    return out
+
+
+def _write_report(opened: TextIO, result: Result) -> None:
     """A line for each problem of each row, one for a row without any; opens in Excel as it is. Raises ``OSError``."""
-    with out.open("w", encoding="utf-8-sig", newline="") as opened:
-        writer = csv.writer(opened)
-        writer.writerow([_(f"cli.import.report.{name}") for name in ("row", "verdict", "column", "problem", "mend")])
-        for each in result.outcomes:
-            verdict = _(f"cli.import.verdict.{each.verdict}")
-            for line in list(_lines(result, each)) or [("", "", "")]:
-                writer.writerow([each.row, verdict, *map(_inert, line)])
+    writer = csv.writer(opened)
+    writer.writerow([_(f"cli.import.report.{name}") for name in ("row", "verdict", "column", "problem", "mend")])
+    for each in result.outcomes:
+        verdict = _(f"cli.import.verdict.{each.verdict}")
+        for line in list(_lines(result, each)) or [("", "", "")]:
+            writer.writerow([each.row, verdict, *map(_inert, line)])
 
 
 def _inert(text: str) -> str:
@@ -147,7 +183,7 @@ def _inert(text: str) -> str:
 
 
 MOST_FAULTS = 30
-VERDICTS = ("new", "added", "known", "again", "ask", "wrong")
+VERDICTS = ("new", "added", "known", "again", "forgotten", "ask", "wrong")
 
 
 def _tell(result: Result, out: Path, json: bool) -> None:
@@ -215,7 +251,11 @@ def list_(json: Json = False) -> None:
         typer.echo(_("cli.import.none"), err=True)
     for each in found:
         state = _(f"cli.import.state.{each.state}")
-        typer.echo(f"{each.id:>5}  {day(each.began_at)}  {number(each.rows):>9}  {state}: {each.file} ({each.source})")
+        sheet = f" [{each.sheet}]" if each.sheet else ""
+        what = f"{each.file}{sheet} ({each.source})"
+        typer.echo(f"{each.id:>5}  {day(each.began_at)}  {number(each.rows):>9}  {state}: {what}")
+        if each.basis:
+            typer.echo(f"       {each.basis}")
 
 
 def _facts(each: RunRow) -> dict[str, Any]:
@@ -225,13 +265,32 @@ def _facts(each: RunRow) -> dict[str, Any]:
 @_group.command("undo", cls=Command, help=_("cli.import.undo"))
 def undo(
     run: Annotated[int, typer.Argument(metavar="RUN", help=_("cli.arg.import_run"), show_default=False)],
+    all_: Annotated[bool, typer.Option("--all", help=_("cli.opt.import_all"))] = False,
 ) -> None:
-    """Take a run back, while nobody of it has been confirmed or erased; where it was cut off, again."""
+    """Take a run back; where it was cut off, again. Who has been confirmed stays, and is named; with ``--all`` what the
+    run gave them goes too. Who stands in another list as well stays with that one."""
     from bot.imports import running
 
     with database() as engine:
-        rows = running.undo(engine, run, now)
-    typer.echo(_("cli.import.was_undone", run=run, n=number(rows)))
+        undone = running.undo(engine, run, now, confirmed=all_)
+    typer.echo(_("cli.import.was_undone", run=run, n=number(undone.rows)))
+    if undone.shared:
+        typer.echo(_("cli.import.shared", n=number(undone.shared)))
+    if undone.kept:
+        named = ", ".join(map(str, undone.kept[:MOST_FAULTS])) + (", …" if undone.kept[MOST_FAULTS:] else "")
+        typer.echo(_("cli.import.kept", n=number(len(undone.kept)), ids=named, run=run))
+
+
+@_group.command("unclaim", cls=Command, help=_("cli.import.unclaim"))
+def unclaim(
+    who: Annotated[int, typer.Argument(metavar="ID", help=_("cli.arg.imported"), show_default=False)],
+) -> None:
+    """Take back a confirmation: the titles are the list's again, and that citizen is not offered them once more."""
+    from storage import claims
+
+    with writer() as conn:
+        back = claims.unclaim(conn, who, "cli", now())
+    typer.echo(_("cli.import.unclaimed", id=who, n=number(back)))
 
 
 @_group.command("find", cls=Command, help=_("cli.import.find"))
@@ -244,11 +303,11 @@ def find(
 ) -> None:
     """Who of the imported lists belongs to a unit or below it: number, name, year of birth, years of titles. The
     reading is audited."""
-    from storage import audit, imports, units
+    from storage import audit, imported, units
 
     with writer() as conn:
         place = unit_of(conn, unit)
-        found = imports.of_unit(conn, place.path, name or "", MOST_LINES)
+        found = imported.of_unit(conn, place.path, name or "", MOST_LINES)
         rows: list[dict[str, Any]] = [
             {
                 "id": each.id,
@@ -256,7 +315,7 @@ def find(
                 "birth_year": each.birth_year,
                 "unit": units.display_code(at) if (at := units.by_id(conn, each.unit_id)) else None,
                 "person": each.person_id,
-                "titles": [title.year for title in imports.titles_of(conn, each)],
+                "titles": [title.year for title in imported.titles_of(conn, each) if title.counted],
             }
             for each in found
         ]
@@ -276,21 +335,28 @@ def find(
 def forget(
     who: Annotated[int, typer.Argument(metavar="ID", help=_("cli.arg.imported"), show_default=False)],
 ) -> None:
-    """Erase somebody of an imported list who asks for it and has not joined; logged as a request."""
-    from storage import imports, privacy
+    """Erase somebody of an imported list who asks for it and has not joined; logged as a request, and those that are
+    open of them are done with it. No list brings them back."""
+    from storage import imported, privacy
 
     moment = now()
     with writer() as conn:
-        known = imports.by_id(conn, who)
+        known = imported.by_id(conn, who)
         if known is None:
             raise Stop(_("cli.import.no_such", id=who))
         if known.person_id is not None:
             raise Stop(_("cli.import.joined", id=who, person=known.person_id))
-        asked = privacy.ask(
-            conn, "delete", actor="cli", now=moment, unit_id=known.unit_id, about=f"imported:{who}", done=True
-        )
-        imports.forget(conn, who, "cli", moment)
-    typer.echo(_("cli.import.forgotten", id=who, request=asked))
+        about = f"imported:{who}"
+        asked = [each.request.id for each in privacy.due(conn, None, None) if each.request.about == about]
+        for each in asked:
+            privacy.settle(conn, each, "done", "cli", moment)
+        if not asked:
+            made = privacy.ask(
+                conn, "delete", actor="cli", now=moment, unit_id=known.unit_id, about=about, done=True
+            )  # fmt: skip
+            asked.append(made)
+        imported.forget(conn, who, "cli", moment)
+    typer.echo(_("cli.import.forgotten", id=who, request=asked[0]))
 
 
 def _example(folder: Path) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -16,17 +17,22 @@ from dialogs.text import NAME_LIMIT, one_line
 from dialogs.text import phone as phone_of
 from storage import idnumbers
 from storage.identity import Traces
-from storage.imports import Listed, Past
+from storage.imported import Listed, Past
 from storage.titles import FIRST_YEAR
 
 # What may be wrong with a row: each has a sentence and a mend (cli.import.problem.*, cli.import.mend.*).
 PROBLEMS: Final = (
-    "formula", "name", "birth_year", "nobody", "phone", "id_number", "id_old", "id_lost", "group", "unit_missing",
-    "unit_unknown", "unit_several", "unit_split", "unit_code", "unit_other", "unit_today", "title_year",
-    "title_missing", "title_ours", "decision_number", "decision_date", "taken",
+    "formula", "name", "birth_year", "nobody", "child", "phone", "id_number", "id_old", "id_lost", "group", "column",
+    "unit_missing", "unit_unknown", "unit_near", "unit_bare", "unit_several", "unit_split", "unit_code", "unit_other",
+    "unit_today", "unit_not_successor", "title_year", "title_missing", "title_ours", "decision_number", "decision_date",
+    "taken", "like", "changed",
 )  # fmt: skip
 NOTES: Final = ("phone_out", "id_out", "id_other_year")  # a row with only these is imported
-ASKS: Final = ("unit_several", "unit_split")
+ASKS: Final = ("unit_several", "unit_split", "unit_near", "unit_bare")
+# Problems that quote the cell, by the name of the fact.
+_QUOTED: Final = {"group": "value", "unit_unknown": "key", "unit_code": "key", "unit_today": "key"}
+_MOST_GROUPS: Final = 50  # a list has a handful
+_FEW_ROWS: Final = 10
 _EXCEL_DAY = date(1899, 12, 30)  # day 0 of Excel's count
 _YEAR = re.compile(r"(?:\d{1,2}[/.\- ])?(?:\d{1,2}[/.\- ])?((?:19|20)\d\d)|((?:19|20)\d\d)[/.\-]\d{1,2}[/.\-]\d{1,2}")
 _DAY_FIRST = re.compile(r"(\d{1,2})[/.\- ](\d{1,2})[/.\- ](\d{4})(?:[ T].*)?")
@@ -35,7 +41,8 @@ _YEAR_FIRST = re.compile(r"(\d{4})[/.\-](\d{1,2})[/.\-](\d{1,2})(?:[ T].*)?")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong in which field. ``facts`` fill in the sentences; never a value that is somebody's."""
+    """What is wrong in which field. ``facts`` fill in the sentences; never a number that is somebody's, and what else
+    of a cell they quote goes where the column proves to be another (:func:`settled`)."""
 
     code: str
     field: str
@@ -86,20 +93,29 @@ class Judge:
             problems.append(Problem("name", "name"))
         birth_year = self._birth_year(cells.get("birth_year"), problems)
         phone = self._phone(cells.get("phone"), problems)
-        number = self._number(cells.get("id_number"), birth_year, problems)
+        born, number = self._number(cells.get("id_number"), birth_year, problems)
         wrong = {each.field for each in problems if each.code not in NOTES}
         if birth_year is None and phone is None and number is None and not wrong & {"birth_year", "phone", "id_number"}:
             problems.append(Problem("nobody", "birth_year" if self.mapping.has("birth_year") else "phone"))
         group = group_of(self.mapping, text := _text(cells.get("subject_group")))
         if group is None:
-            problems.append(Problem("group", "subject_group", (("value", text[:60]),)))
+            problems.append(Problem("group", "subject_group", (("value", _quoted(text)[:60]),)))
         unit = self.places.of(
             Words(*(_text(cells.get(each)) for each in ("unit_today", "unit_code", "commune", "district", "province")))
         )
         if isinstance(unit, Unclear):
             problems.append(
-                Problem(unit.code, unit.field, (("key", unit.key[:200]), ("units", "; ".join(unit.candidates) or "-")))
+                Problem(
+                    unit.code,
+                    unit.field,
+                    (("key", _quoted(unit.key)[:200]), ("units", "; ".join(unit.candidates) or "-")),
+                )
             )
+        else:
+            least = self.places.min_age(unit.today)
+            if any(self.today.year - year < least for year in (birth_year, born) if year is not None):
+                field = "id_number" if birth_year is None else "birth_year"
+                problems.append(Problem("child", field, (("age", str(least)),)))
         title = self._title(cells, None if isinstance(unit, Unclear) else (unit.today, unit.then), problems)
         if any(each.code not in NOTES for each in problems):
             return Judged(line.number, None, tuple(problems))
@@ -129,10 +145,11 @@ class Judge:
             problems.append(Problem("phone_out" if out else "phone", "phone"))
         return found
 
-    def _number(self, cell: Cell, birth_year: int | None, problems: list[Problem]) -> Traces | None:
+    def _number(self, cell: Cell, birth_year: int | None, problems: list[Problem]) -> tuple[int | None, Traces | None]:
+        """The year of birth that an id number tells, and what may be kept of it."""
         text = re.sub(r"[\s.\-']", "", _text(cell))
         if not text or self.traces is None:
-            return None
+            return None, None
         lost = re.search(r"[eE,]", text) is not None
         if re.fullmatch(r"\d{10,11}", text):
             text = text.zfill(idnumbers.DIGITS)
@@ -140,10 +157,11 @@ class Judge:
             code = "id_lost" if lost else "id_old" if re.fullmatch(r"\d{8,9}", text) else "id_number"
             out = "id_number" in self.mapping.leave_out_wrong
             problems.append(Problem("id_out" if out else code, "id_number"))
-            return None
-        if birth_year is not None and idnumbers.birth_year(text) != birth_year:
+            return None, None
+        born = idnumbers.birth_year(text)
+        if birth_year is not None and born != birth_year:
             problems.append(Problem("id_other_year", "id_number"))
-        return self.traces(text)
+        return born, self.traces(text)
 
     def _title(self, cells: dict[str, Cell], unit: tuple[int, int] | None, problems: list[Problem]) -> Past | None:
         decision = one_line(_text(cells.get("decision_number")), 65)
@@ -171,7 +189,41 @@ class Judge:
         return Past(year, unit[1], decision or None, decided)
 
 
+# ------------------------------------------------------------------------------------------ all rows together
+
+
+def settled(rows: Sequence[Judged]) -> list[Judged]:
+    """The rows, once all are judged. A column whose values are not known and hardly ever the same is another than the
+    mapping says, and they are people's: it is told as such (``column``), without them."""
+    quoted: dict[str, Counter[str]] = {}
+    for row in rows:
+        for problem in row.problems:
+            if problem.code in _QUOTED:
+                quoted.setdefault(problem.field, Counter())[dict(problem.facts)[_QUOTED[problem.code]]] += 1
+    mistaken = {name for name, values in quoted.items() if _mistaken(name, values)}
+    if not mistaken:
+        return list(rows)
+    return [replace(row, problems=tuple(_without_values(each, mistaken) for each in row.problems)) for row in rows]
+
+
+def _mistaken(name: str, values: Counter[str]) -> bool:
+    if name == "subject_group" and len(values) > _MOST_GROUPS:
+        return True
+    return values.total() >= _FEW_ROWS and 2 * len(values) > values.total()
+
+
+def _without_values(problem: Problem, mistaken: set[str]) -> Problem:
+    if problem.code in _QUOTED and problem.field in mistaken:
+        return Problem("column", problem.field)
+    return problem
+
+
 # ------------------------------------------------------------------------------------------ cells
+
+
+def _quoted(text: str) -> str:
+    """A cell as it may be told: with a letter too far in the mapping it is somebody's phone or id number."""
+    return idnumbers.hide_all(text).text
 
 
 def _text(cell: Cell) -> str:
@@ -195,7 +247,7 @@ def _name(cell: Cell) -> str | None:
     name = _text(cell)
     if not 2 <= len(name) <= NAME_LIMIT or any(sign.isdigit() for sign in name):
         return None
-    if sum(sign.isalpha() for sign in name) < 2:
+    if sum(sign.isalpha() for sign in name) < 2 or not name[0].isalpha():  # =HYPERLINK(A) as text, @SUM
         return None
     return name.title() if name.isupper() else name
 

@@ -10,15 +10,17 @@ from pathlib import Path
 
 from sqlalchemy.engine import Engine
 
-from bot.imports.judging import Judge, Judged, Problem
+from bot.imports.apart import rows_of
+from bot.imports.judging import Judge, Judged, Problem, settled
 from bot.imports.mapping import Mapping
 from bot.imports.places import Places
-from bot.imports.sheets import Layout, digest, rows_of
+from bot.imports.sheets import Layout, digest
 from storage import identity, imports, seasons
 from storage.engine import is_transient, reading, writing
 from storage.gazetteer import spelling
-from storage.identity import KeyRing
-from storage.imports import Imported, Listed
+from storage.identity import KeyRing, Traces
+from storage.imported import Imported, Known, Listed
+from storage.imports import Undone
 
 BATCH = 400  # rows offered to a transaction, which takes as many as fit into its time
 ATTEMPTS = 6
@@ -29,7 +31,8 @@ Tell = Callable[[str, int, int], None]  # what is being done, how many of how ma
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a row: ``new``, ``added``, ``known``, ``again``, ``ask``, ``wrong``; its problems and notes."""
+    """What became of a row: ``new``, ``added``, ``known``, ``again``, ``forgotten``, ``ask``, ``wrong``; its problems
+    and notes."""
 
     row: int
     verdict: str
@@ -69,22 +72,22 @@ def judged(
             found.append(each)
             if len(found) % 1000 == 0:
                 tell("judge", len(found), 0)
-    return layout, found
+    return layout, settled(found)
 
 
 def trial(engine: Engine, file: Path, mapping: Mapping, ring: KeyRing, now: datetime, tell: Tell) -> Result:
     """What :func:`run` would make of the file, row by row; writes nothing."""
     layout, rows = judged(engine, file, mapping, ring, now, tell)
     with reading(engine) as conn:
-        earlier = imports.run_of(conn, digest(file))
-        beside = _Beside()
+        earlier = imports.run_of(conn, imports.key_of(digest(file), layout.sheet))
+        known = Rehearsal(conn, ring)
         outcomes = []
         for each in rows:
             verdict = each.verdict
             if each.listed is not None:
-                verdict, known = imports.verdict(conn, earlier.id if earlier else None, each.listed)
-                verdict = beside.verdict(each.listed, verdict, known)
-            outcomes.append(_outcome(each, verdict))
+                verdict, who = imports.verdict(known, earlier.id if earlier else None, each.listed)
+                known.remember(each.listed, verdict, who)
+            outcomes.append(_outcome(each, verdict, earlier.id if earlier else None))
     return Result(layout, tuple(outcomes))
 
 
@@ -97,44 +100,52 @@ def run(
     ``import_stopped``: somebody undoes it meanwhile). Killed and run again, it ends the same.
     """
     layout, rows = judged(engine, file, mapping, ring, clock(), tell)
-    sha = digest(file)
+    key = imports.key_of(digest(file), layout.sheet)
     with writing(engine) as conn:
-        number = imports.begin(conn, sha, file.name, mapping.source, BY, clock())
+        number = imports.begin(
+            conn, key, file.name, mapping.source, BY, clock(), sheet=layout.sheet, basis=mapping.basis
+        )
     verdicts: dict[int, str] = {}
     good = [each.listed for each in rows if each.listed is not None]
     done = 0
     while done < len(good):
-        taken = _batch(engine, number, good[done : done + BATCH], clock)
+        taken = _batch(engine, number, good[done : done + BATCH], clock, ring)
         verdicts.update(taken)
         done += len(taken)
         tell("import", done, len(good))
     with writing(engine) as conn:
         imports.end(conn, number, BY, clock())
-    return Result(layout, tuple(_outcome(each, verdicts.get(each.row, each.verdict)) for each in rows), number)
+    return Result(layout, tuple(_outcome(each, verdicts.get(each.row, each.verdict), number) for each in rows), number)
 
 
-def undo(engine: Engine, run_id: int, clock: Callable[[], datetime]) -> int:
-    """Take a run back, in short batches; how many rows it were. Raises ``Refused`` (:func:`storage.imports.undo`)."""
+def undo(engine: Engine, run_id: int, clock: Callable[[], datetime], *, confirmed: bool = False) -> Undone:
+    """Take a run back, in short batches; all of it as one :class:`storage.imports.Undone`. Raises ``Refused``
+    (:func:`storage.imports.undo`)."""
     with writing(engine) as conn:
         imports.undo(conn, run_id, BY, clock())
-    total, more = 0, 1
-    while more:
+    rows, shared = 0, 0
+    kept: list[int] = []
+    after: int | None = -1
+    while after is not None:
         start = time.perf_counter()
         with writing(engine) as conn:
-            more = imports.undo_step(conn, run_id, BY, clock())
-        total += more
+            step = imports.undo_step(conn, run_id, BY, clock(), after, confirmed=confirmed)
+        rows, shared, after = rows + step.rows, shared + step.shared, step.after
+        kept.extend(step.kept)
         time.sleep(time.perf_counter() - start)
-    return total
+    return Undone(rows, None, tuple(dict.fromkeys(kept)), shared)
 
 
-def _batch(engine: Engine, run_id: int, rows: list[Listed], clock: Callable[[], datetime]) -> list[tuple[int, str]]:
+def _batch(
+    engine: Engine, run_id: int, rows: list[Listed], clock: Callable[[], datetime], ring: KeyRing
+) -> list[tuple[int, str]]:
     """One transaction, taken again where the database could not; then as long a rest, in which turns come: SQLite lets
     whoever waits try only now and then, and who writes without a pause would keep everybody out."""
     for attempt in range(1, ATTEMPTS + 1):
         start = time.perf_counter()
         try:
             with writing(engine) as conn:
-                taken = imports.take(conn, run_id, rows, clock())
+                taken = imports.take(conn, run_id, rows, clock(), ring)
         except Exception as error:
             if attempt == ATTEMPTS or not is_transient(error):
                 raise
@@ -145,54 +156,56 @@ def _batch(engine: Engine, run_id: int, rows: list[Listed], clock: Callable[[], 
     raise AssertionError("unreachable")
 
 
-def _outcome(each: Judged, verdict: str) -> Outcome:
-    if verdict == "taken":
-        return Outcome(each.row, "wrong", (*each.problems, Problem("taken", "id_number")))
+def _outcome(each: Judged, verdict: str, run: int | None) -> Outcome:
+    found = {
+        "taken": Problem("taken", "id_number"),
+        "like": Problem("like", "id_number"),
+        "changed": Problem("changed", "name", (("run", str(run)),)),
+    }.get(verdict)
+    if verdict == "ours":
+        assert each.listed is not None and each.listed.title is not None
+        found = Problem("title_ours", "title_year", (("year", str(each.listed.title.year)),))
+    if found is not None:
+        return Outcome(each.row, "wrong", (*each.problems, found))
     return Outcome(each.row, verdict, each.problems)
 
 
-@dataclass(slots=True)
-class _Beside:
-    """Of a trial: who stands in the rows before, as the database would know them by then."""
+@dataclass(frozen=True, slots=True)
+class Rehearsal(Known):
+    """Of a trial: what the database would know by then, with those who stand in the rows before. Writes nothing."""
 
-    _people: dict[tuple[int, str], list[int]] = field(default_factory=dict)  # unit and name -> entries
-    _entries: dict[int, Imported] = field(default_factory=dict)
-    _years: dict[int, set[int]] = field(default_factory=dict)
-    _numbers: dict[tuple[str, str], int] = field(default_factory=dict)
+    _made: list[Imported] = field(default_factory=list)
+    _people: dict[tuple[int, str], list[Imported]] = field(default_factory=dict)
+    _numbers: dict[tuple[str, str], Imported] = field(default_factory=dict)
+    _years: dict[int, dict[int, int | None]] = field(default_factory=dict)
 
-    def verdict(self, row: Listed, verdict: str, known: Imported | None) -> str:
-        """The verdict after the rows before."""
-        year = row.title.year if row.title is not None else None
-        if verdict in ("again", "taken"):
-            return verdict
-        # A number tells more than a name, also that of a row before.
-        entry = self._numbers.get(row.number.current) if row.number is not None else None
-        if entry is not None and spelling(self._entries[entry].name) != spelling(row.name):
-            return "taken"
-        if entry is None and known is not None:
-            return verdict if verdict == "known" else self._title(known.id, year)
-        if entry is None:
-            entry = self._named(row)
-        if entry is not None:
-            return self._title(entry, year)
-        entry = -1 - len(self._entries)
-        numbered = row.number is not None
-        self._entries[entry] = Imported(entry, row.unit_id, row.name, row.birth_year, row.phone, None, numbered)
-        self._people.setdefault((row.unit_id, spelling(row.name)), []).append(entry)
-        if row.number is not None:
-            self._numbers[row.number.current] = entry
-        self._title(entry, year)
-        return "new"
+    def bearer(self, number: Traces) -> Imported | None:
+        """Also one of a row before."""
+        return Known.bearer(self, number) or self._numbers.get(number.current)
 
-    def _named(self, row: Listed) -> int | None:
-        for entry in self._people.get((row.unit_id, spelling(row.name)), ()):
-            if imports.same(self._entries[entry], row.birth_year, row.phone, row.number is not None):
-                return entry
-        return None
+    def namesakes(self, unit_id: int, name_key: str) -> list[Imported]:
+        """Also those of rows before."""
+        return [*Known.namesakes(self, unit_id, name_key), *self._people.get((unit_id, name_key), ())]
 
-    def _title(self, entry: int, year: int | None) -> str:
-        years = self._years.setdefault(entry, set())
-        if year is None or year in years:
-            return "known"
-        years.add(year)
-        return "added"
+    def years(self, known: Imported) -> dict[int, int | None]:
+        """Also what rows before gave."""
+        found = Known.years(self, known) if known.id > 0 else {}
+        return found | self._years.get(known.id, {})
+
+    def remember(self, row: Listed, verdict: str, who: Imported | None) -> None:
+        """A row has had its verdict."""
+        if verdict not in ("new", "added"):
+            return
+        if who is None:
+            phone = self.phone(row)
+            entry = -1 - len(self._made)
+            who = Imported(
+                entry, row.unit_id, row.name, row.birth_year, row.subject_group, phone[-1] if phone else None, None,
+                row.number is not None,
+            )  # fmt: skip
+            self._made.append(who)
+            self._people.setdefault((row.unit_id, spelling(row.name)), []).append(who)
+            if row.number is not None:
+                self._numbers[row.number.current] = who
+        if row.title is not None:
+            self._years.setdefault(who.id, {})[row.title.year] = None
