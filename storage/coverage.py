@@ -11,7 +11,7 @@ from storage.base import Connection, Prepared, table_of
 from storage.officers import officer_roles
 from storage.people import people
 from storage.rollout import rollout, upserts
-from storage.units import COMMUNE, Unit, UnitRow, bounds, children, settings, unit_settings
+from storage.units import COMMUNE, Unit, UnitRow, bounds, children, own_settings_below, settings
 
 units = table_of(Unit)
 
@@ -103,18 +103,10 @@ def reach_of_children(conn: Connection, unit: UnitRow, child_paths: dict[str, in
     return {child: Reach(*counted) for child, counted in found.items()}
 
 
-_OWN_OPENING = Prepared(
-    sa.select(units.c.id)
-    .select_from(unit_settings.join(units, units.c.id == unit_settings.c.unit_id))
-    .where(units.c.parent_id == sa.bindparam("parent"), unit_settings.c.key == "open_from")
-    .distinct()
-)
-
-
 def closed_below(conn: Connection, unit: UnitRow, day: date) -> set[int]:
     """The units directly below that are not open yet on a day (làm điểm), by their own setting or by one above."""
     usual = settings(conn, unit).open_from > day
-    own = {row.id for row in _OWN_OPENING.all(conn, parent=unit.id)}
+    own = {id for _path, id, _value in own_settings_below(conn, unit, "open_from")}
     return {
         child.id
         for child in children(conn, unit.id)
