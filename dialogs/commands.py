@@ -21,6 +21,7 @@ from dialogs import (
     questions,
     reminding,
     reporting,
+    resuming,
     review,
     schedules,
     standing,
@@ -181,7 +182,7 @@ def enter(turn: Turn, state: object, code: codes.Code) -> Next:
         case codes.InviteCode():
             return inviting.arrive(turn, state, code)
         case codes.ResumeCode():
-            return joining.resume(turn, state, code)
+            return resuming.resume(turn, state, code)
         case codes.DossierCode():
             return _dossier(turn, state, codes.printed(code))
         case codes.ReportCode() if turn.officer is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 import criteria
 from dialogs import guessing, idnumber, notices, places
@@ -19,9 +19,7 @@ from storage import (
     codes,
     conversations,
     erasure,
-    evidence,
     identity,
-    outbox,
     people,
     rollout,
     units,
@@ -61,14 +59,6 @@ class MoveUnit:
     """A citizen of one unit scanned another's code."""
 
     unit: int
-
-
-@state
-class SwitchPerson:
-    """A resume code (mã tiếp tục) of another person came in on this chat. *made*: when that code was made."""
-
-    person: int
-    made: str
 
 
 @state
@@ -161,7 +151,6 @@ class View:
     old: str = ""
     present: str = ""
     until: str = ""
-    speaker: str = ""
     id_number: str = "no"
     joins_per_hour: int = 300
 
@@ -236,20 +225,26 @@ def _arrive(turn: Turn, unit: UnitRow, old: UnitRow | None = None) -> Next:
 
 
 def _shut(turn: Turn, unit: UnitRow) -> Next | None:
-    """The door of a unit that is not open yet (làm điểm), as its setting ``open_from`` says; ``None``: it is open.
+    """The door of a unit that is not open yet (làm điểm); ``None``: it is open.
 
     Nothing is kept of who came: the chat stands where it stood, and a stranger's contact goes within the day.
     """
+    said = _not_open(turn, unit)
+    return Next(_somewhere(turn), said) if said else None
+
+
+def _not_open(turn: Turn, unit: UnitRow) -> str:
+    """What is said at the door of a unit whose setting ``open_from`` has not come; "": it is open."""
     settings = places.settings(turn, unit)
     if settings.open_from <= places.today(turn):
-        return None
+        return ""
     if settings.open_from < date.max:
         said = _("join.opens", unit=unit.name, day=day(settings.open_from))
     else:
         said = _("join.not_open", unit=unit.name)
     ask = places.whom_to_ask(settings) or _("join.not_open_ask", association=places.association(unit))
     meanwhile = "" if turn.chat.person is not None else _("join.not_open_try")
-    return Next(_somewhere(turn), f"{said} {ask} {meanwhile}".strip())
+    return f"{said} {ask} {meanwhile}".strip()
 
 
 # ------------------------------------------------------------------------------------------ the dialog
@@ -258,11 +253,9 @@ def _shut(turn: Turn, unit: UnitRow) -> Next | None:
 def load(turn: Turn, state: object) -> View:
     """Read what the screen needs. Raises ``Refused("assessment_gone")`` when the chat is nobody's any more."""
     conn = turn.conn
-    if turn.chat.person is None and isinstance(state, MoveUnit | SwitchPerson):
+    if turn.chat.person is None and isinstance(state, MoveUnit):
         raise Refused("assessment_gone")
     match state:
-        case SwitchPerson():
-            return View(speaker=turn.person.name)
         case ChooseSuccessor(old):
             closed = places.here(turn, old)
             found = tuple(
@@ -328,11 +321,6 @@ def show(state: object, view: View) -> Screen:
             return Screen(
                 _("join.move", present=view.present, unit=view.place),
                 (Choice("move", _("join.move_yes")), Choice("stay", _("join.move_no"), "main")),
-            )
-        case SwitchPerson():
-            return Screen(
-                _("join.switch", name=view.speaker),
-                (Choice("stay", _("join.switch_no"), "main"), Choice("switch", _("join.switch_yes"))),
             )
         case AskConsent(more=more):
             fields = {"controller": view.controller, "until": view.until, "contact": view.contact, "age": view.min_age}
@@ -405,12 +393,12 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
             return look_for(turn, text)
         case (MoveUnit(unit), Pressed("move")):
             return _shut(turn, _unit(view)) or _move(turn, unit)
-        case (SwitchPerson(person, made), Pressed("switch")):
-            return _switch(turn, person, made)
-        case ((MoveUnit() | SwitchPerson()), Pressed("stay")):
+        case (MoveUnit(), Pressed("stay")):
             return Next(_somewhere(turn))
         case (AskConsent(unit), Pressed("more")):
             return Next(AskConsent(unit, more=True))
+        case (AskConsent(), Pressed("agree")) if shut := _shut(turn, _unit(view)):
+            return shut
         case (AskConsent(unit), Pressed("agree")):
             people.consent(turn.conn, turn.chat.contact_id, unit, CONSENT_VERSION, view.controller, turn.now)
             audit.write(turn.conn, turn.actor, "consent.give", f"contact:{turn.chat.contact_id}", turn.now, unit)
@@ -454,6 +442,8 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
             return Next(AskGroup(unit, name, year, number, form, sealed))
         case (AskGroup(unit, name, year, number, _form, sealed), Pressed("back")):
             return Next(AskForm(unit, name, year, number, sealed))
+        case (AskGroup(), Pressed()) if said := _not_open(turn, _unit(view)):
+            return _sent_away(turn, said)  # it was open at the consent, an hour or a month ago
         case (AskGroup(unit, name, year, number, form, sealed), Pressed(group)):
             nth = _place(turn, view, group)
             if isinstance(nth, datetime):  # every answer is kept: the last button is there to be pressed again
@@ -504,8 +494,12 @@ def _year(turn: Turn, state: object, view: View, unit: int, name: str, text: str
 
 
 def _turned_away(turn: Turn, view: View) -> Next:
-    """The door is closed to a child: nothing they said is kept, their year of birth least of all."""
-    sentence = _("join.turned_away", age=view.min_age, contact=view.contact).strip()
+    """The door is closed to a child."""
+    return _sent_away(turn, _("join.turned_away", age=view.min_age, contact=view.contact).strip())
+
+
+def _sent_away(turn: Turn, sentence: str) -> Next:
+    """Nothing is kept of what they said, a child's year of birth least of all."""
     if erasure.turn_away(turn.conn, turn.chat.contact_id, turn.now):
         return Next(
             _somewhere(turn), farewell=Screen(sentence, title=_("join.refused_title"), language=voice().language)
@@ -539,84 +533,18 @@ def _join(turn: Turn, unit: int, name: str, year: int, number: str, form: str, g
     if sealed:
         idnumber.keep(turn, person.id, unit, identity.unsealed(sealed))
     code = people.new_resume_code(conn, person.id, turn.now)
+    from dialogs import past_titles
     from dialogs.questions import Welcome
 
     row_unit = places.here(turn, unit)
     season = places.windows(turn, row_unit)
+    onward = _somewhere(turn)
     if season.registration_open(places.today(turn)):
         given = places.current_criteria()
         row = assessments.register(conn, person, season.year, given.id, given.version, turn.now)
-        return Next(Welcome(row.id), _("join.done", name=name, resume=code), reread=True)
-    return Next(_somewhere(turn), _("join.done", name=name, resume=code), reread=True)
-
-
-def resume(turn: Turn, state: object, code: codes.ResumeCode) -> Next:
-    """A resume code came in: go on as its person, after a question where the chat is somebody else's now."""
-    conn, contact, present = turn.conn, turn.chat.contact_id, turn.chat.person
-    shut = guessing.shut(turn)
-    if shut:
-        return Next(state, shut)
-    if present is not None:
-        with conversations.tried(conn):
-            whose = people.resume(conn, code, contact, turn.now)
-        if isinstance(whose, int) and whose != present.id:
-            return Next(SwitchPerson(whose, _card(turn, whose)))
-    found = people.resume(conn, code, contact, turn.now, counted=not guessing.again(turn, code))
-    if isinstance(found, str):
-        return Next(state, _wrong_card(turn, code, found))
-    conversations.speak_as(conn, contact, found)
-    if present is None:
-        _opened_here(turn, found, "person.resume")
-    return Next(_somewhere(turn), _("turn.resumed"), reread=True)
-
-
-def _opened_here(turn: Turn, person_id: int, action: str) -> None:
-    """A card opened a dossier: written down, and told on its person's other chats, for cards are found and copied."""
-    conn, here = turn.conn, turn.chat.contact_id
-    person = people.person(conn, person_id)
-    assert person is not None
-    audit.write(conn, f"contact:{here}", action, f"person:{person_id}", turn.now, person.unit_id)
-    contact = places.whom_to_ask(units.settings(conn, places.unit_of(conn, person.unit_id)))
-
-    def notice() -> Screen:
-        return Screen(_("notice.opened_elsewhere", contact=contact).strip())
-
-    notices.to_other_chats(conn, turn.now, person_id, here, notice)
-
-
-def _wrong_card(turn: Turn, code: codes.ResumeCode, why: str) -> str:
-    """The sentence for a resume code that opens nothing; a wrong one is counted, and who holds the card told when it is
-    locked."""
-    if why == "resume_locked":
-        return _("refused.resume_locked")
-    owner = people.card_owner(turn.conn, code.handle)
-    if why == "resume_shut" and owner is not None:
-        notices.to_person(turn.conn, turn.now, owner, _card_locked)
-    return guessing.missed(turn, code) or _("refused.resume_locked" if why == "resume_shut" else "refused.resume_wrong")
-
-
-def _card_locked() -> Screen:
-    return Screen(_("notice.resume_locked", tries=people.RESUME_TRIES), (Choice("go:hoso", _("standing.open")),))
-
-
-def _card(turn: Turn, person_id: int) -> str:
-    made = people.resume_code_made(turn.conn, person_id)
-    return "" if made is None else made.isoformat()
-
-
-def _switch(turn: Turn, person_id: int, made: str) -> Next:
-    """The chat becomes the other person's. Raises ``Refused("resume_wrong")`` when the code died meanwhile."""
-    conn, chat = turn.conn, turn.chat
-    if not made or made != _card(turn, person_id):
-        raise Refused("resume_wrong")
-    if chat.officer_id is None:  # what waits here was for the one who spoke until now
-        for row in outbox.waiting_for(conn, chat.account, chat.address, turn.now + timedelta(days=1)):
-            if row.priority != outbox.ANSWER:
-                outbox.settle(conn, row.id, "cancelled")
-    evidence.forget_uploads(conn, chat.contact_id, turn.now)
-    conversations.hand_over(conn, chat.contact_id, person_id, turn.now)
-    _opened_here(turn, person_id, "person.switch")
-    return Next(_somewhere(turn), _("turn.resumed"), reread=True)
+        onward = Welcome(row.id)
+    done = Next(onward, _("join.done", name=name, resume=code), reread=True)
+    return past_titles.after_joining(turn, person, done)
 
 
 def _move(turn: Turn, unit_id: int) -> Next:

@@ -83,13 +83,44 @@ def test_the_door_closes_and_opens_by_the_day_in_vietnam(world: World) -> None:
     stranger.opens(HONG_GAI).sees(OPEN).presses("yes").sees("có đồng ý không ạ?")
 
 
+NOTHING_OF_WHO_CAME = ("people", "consents", "registrations", "identities")
+
+
+def kept(world: World) -> dict[str, int]:
+    with world.read() as conn:
+        return {
+            table: int(conn.exec_driver_sql(f"select count(*) from {table}").scalar_one())
+            for table in NOTHING_OF_WHO_CAME
+        }
+
+
 def test_a_door_that_closes_while_it_is_looked_at_is_closed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dialogs.places.KEPT_SECONDS", -1)
     looking, consenting = world.citizen().opens(HONG_GAI), world.citizen().opens(HONG_GAI).presses("yes")
+    answering = world.citizen().opens(HONG_GAI).presses("yes").presses("agree")
     sets(world, u06685="closed")
     looking.presses("yes").sees(NOT_YET)
-    consenting.presses("agree").types("Lê Thị Na").types("1960").presses("skip").presses("ong_ba").presses("nong_dan")
-    consenting.sees("Đã ghi tên Lê Thị Na")  # who is on the way in comes in
+    consenting.presses("agree").sees(NOT_YET)
+    answering.types("Lê Thị Na").types("1960").presses("skip").presses("ong_ba").presses("nong_dan")
+    answering.sees(NOT_YET, "Hội Khuyến học Phường Hồng Gai").sees_not("Đã ghi tên")
+    assert kept(world) == dict.fromkeys(NOTHING_OF_WHO_CAME, 0)
+    assert not answering.exists()
+
+
+def test_a_door_that_closed_weeks_ago_and_a_chat_that_is_an_officer_s(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dialogs.places.KEPT_SECONDS", -1)
+    officer = world.officer().opens(HONG_GAI).presses("yes").presses("agree").types("Trần Hoa").types("1970")
+    officer.presses("skip").presses("anh_chi")
+    sets(world, u06685="2026-12-01")
+    world.passes(days=20)
+    officer.presses("nong_dan").sees(WHEN)
+    assert kept(world) == dict.fromkeys(NOTHING_OF_WHO_CAME, 0)
+    officer.types("/hangdoi").sees("không có hồ sơ nào chờ xét")
+    world.passes(days=40)
+    officer.opens(HONG_GAI).presses("yes").presses("agree").types("Trần Hoa").types("1970").presses("skip")
+    officer.presses("anh_chi").presses("nong_dan").sees("Đã ghi tên Trần Hoa")
 
 
 def test_who_has_joined_goes_on(world: World) -> None:
