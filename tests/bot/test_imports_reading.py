@@ -13,7 +13,7 @@ import pytest
 from openpyxl import Workbook
 
 from bot.imports import sheets
-from bot.imports.judging import Judge, Judged
+from bot.imports.judging import Judge, Judged, Problem, settled
 from bot.imports.mapping import ImportFault, Mapping, forbidden, read_mapping
 from bot.imports.places import Found, Places, Unclear, Words
 from bot.imports.sheets import FORMULA, Line, rows_of
@@ -127,6 +127,40 @@ def test_a_csv_that_is_not_utf_8_says_so(tmp_path: Path) -> None:
         read(path)
 
 
+@pytest.mark.parametrize("encoding", ["rot13", "base64", "no-such", "a\0b", "undefined"])
+def test_what_is_no_encoding_of_text_says_so(tmp_path: Path, encoding: str) -> None:
+    with pytest.raises(ImportFault, match="encoding"):
+        read(text(tmp_path / "a.csv", "Họ và tên,Năm sinh,Xã\na,1957,b"), mapping(encoding=encoding))
+
+
+def test_headings_of_two_capitals_are_headings(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "a.xlsx", ("TT", "HT", "NS", "Xã"), (1, *HUNG))
+    assert read(path, mapping(columns={"name": "HT", "birth_year": "NS", "commune": "Xã"}))[1] == [(2, list(HUNG))]
+    bare = mapping(columns={"name": "HT", "birth_year": "NS", "unit_code": "TT"})
+    assert read(path, bare)[1] == [(2, ["Nguyễn Văn Hùng", 1957, 1])]
+    # A letter where no heading is called so, and where the mapping says that it is one.
+    for letter in ("C", "cột C", "Column c"):
+        mixed = mapping(columns={"name": "HT", "birth_year": letter, "commune": "Xã"})
+        assert [set(cells) for _row, cells in read(path, mixed)[1]] == [set(HUNG)]
+    with pytest.raises(ImportFault, match='"NX"'):  # no list has so many columns
+        read(path, mapping(columns={**COLUMNS, "name": "HT", "birth_year": "NX"}))
+    for letter in ("B", "cột B"):
+        with pytest.raises(ImportFault, match="first_row"):
+            read(path, mapping(columns={"name": "A", "birth_year": letter, "commune": "C"}))
+    path = workbook(tmp_path / "a.xlsx", ("B", "A", "Xã"), ("Nguyễn Văn Hùng", 1957, "Phường Hồng Gai"))
+    assert read(path, mapping(columns={**COLUMNS, "name": "B", "birth_year": "A"}))[1] == [(2, list(HUNG))]
+    assert read(path, mapping(columns={**COLUMNS, "name": "cột A", "birth_year": "cột B"}))[1] == [(2, list(HUNG))]
+
+
+def test_a_row_of_data_is_not_told_as_headings(tmp_path: Path) -> None:
+    words = ("Nguyễn Văn Hùng", "một chín năm bảy", "Xã A")
+    path = workbook(tmp_path / "a.xlsx", HEADINGS, *[HUNG] * 4, *[words] * 4)
+    for row in (5, 9):
+        with pytest.raises(ImportFault, match="A, B, C") as fault:
+            read(path, mapping(heading_row=row))
+        assert "Hùng" not in fault.value.text
+
+
 def test_a_column_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
     with pytest.raises(ImportFault, match=r'"Xã".*"Họ và tên", "Năm sinh", "Phường"'):
         read(workbook(tmp_path / "a.xlsx", ("Họ và tên", "Năm sinh", "Phường"), HUNG))
@@ -192,7 +226,11 @@ def test_a_zip_bomb_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     packed(path, {**content, **{f"x/{n}": b"" for n in range(sheets.MOST_PARTS)}})
     with pytest.raises(ImportFault, match="giải nén"):
         read(path)
-    packed(path, {**content, "xl/media/image1.png": b" " * (2**20 + 1)})  # never opened
+    for name in ("xl/media/image1.png", "xl/media/texts.xml"):  # the list of contents may call either the shared texts
+        packed(path, {**content, name: b" " * (2**20 + 1)})
+        with pytest.raises(ImportFault, match="giải nén"):
+            read(path)
+    packed(path, {**content, "xl/media/image1.png": b" " * 2**20})
     assert len(read(path)[1]) == 1
 
 
@@ -299,6 +337,9 @@ class Hong(Places):
     def counted_here(self, unit_id: int, year: int) -> bool:
         return year == 2025
 
+    def min_age(self, unit_id: int) -> int:
+        return {3: 18}[unit_id]
+
 
 ALL = ("name", "birth_year", "phone", "id_number", "commune", "subject_group", "title_year", "decision_number",
        "decision_date")  # fmt: skip
@@ -388,7 +429,9 @@ def test_a_number_of_another_year_is_a_note() -> None:
     ("cells", "code"),
     [
         ({"name": None}, "name"), ({"name": "Ô"}, "name"), ({"name": "022057000001"}, "name"),
-        ({"name": "Nguyễn Văn A 2"}, "name"), ({"name": "A" * 90}, "name"), ({"name": "??? ---"}, "name"),
+        ({"name": "=HYPERLINK(A)"}, "name"), ({"name": "@SUM(A)"}, "name"), ({"name": "+Nguyễn Văn A"}, "name"),
+        ({"name": "-Nguyễn Văn A"}, "name"), ({"name": "'=cmd"}, "name"), ({"name": "Nguyễn Văn A 2"}, "name"),
+        ({"name": "A" * 90}, "name"), ({"name": "??? ---"}, "name"),
         ({"birth_year": None}, "nobody"), ({"commune": "Xã Không Có"}, "unit_unknown"),
         ({"name": FORMULA}, "formula"), ({"title_year": 2019}, "title_year"), ({"title_year": 2026}, "title_year"),
         ({"title_year": "năm nay"}, "title_year"), ({"title_year": 2025}, "title_ours"),
@@ -403,6 +446,48 @@ def test_what_is_wrong_is_named(cells: dict[str, Any], code: str) -> None:
     found = judge(**cells)
     assert codes(found) == [code]
     assert found.listed is None and found.verdict == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("cells", "field"),
+    [
+        ({"birth_year": 2009}, "birth_year"), ({"birth_year": "01/01/2016"}, "birth_year"),
+        ({"birth_year": None, "id_number": "022209000001"}, "id_number"),
+        ({"birth_year": 2000, "id_number": "022209000001"}, "birth_year"),
+    ],
+)  # fmt: skip
+def test_a_child_is_not_taken_in(cells: dict[str, Any], field: str) -> None:
+    found = judge(**cells)
+    assert found.listed is None and found.verdict == "wrong"
+    assert found.problems[-1] == Problem("child", field, (("age", "18"),))
+    assert judge(birth_year=2008).listed is not None
+
+
+def test_no_number_is_told_though_a_letter_is_one_too_far() -> None:
+    strict = mapping(columns={name: name for name in ALL}, groups={"nong dan": "nong_dan"})
+    for number in ("022057000001", "0912345678", "0912 345 678", "022 057 000 001", "912345678"):
+        for cells in ({"subject_group": number}, {"commune": f"{number}, {number}"}):
+            (problem,) = judge(strict, **{"subject_group": "Nông dân", **cells}).problems
+            assert problem.code in ("group", "unit_unknown")
+            assert not any(part in repr(problem) for part in ("000001", "345678", "345 678", "000 001"))
+
+
+def test_a_column_of_names_is_one_fault_without_them() -> None:
+    strict = mapping(columns={name: name for name in ALL}, groups={"nong dan": "nong_dan"})
+
+    def told(groups: list[str], **cells: Any) -> list[str]:
+        rows = settled([judge(strict, subject_group=group, **cells) for group in groups])
+        assert [row.listed for row in rows] == [None] * len(rows)
+        return sorted({(problem.code, *dict(problem.facts).values()) for row in rows for problem in row.problems})
+
+    people = [f"Nguyễn Văn {chr(65 + n % 26)}{chr(97 + n // 26)}" for n in range(60)]
+    assert told(people) == [("column",)]
+    assert told([*people, *people, *people]) == [("column",)]  # over fifty groups there are none
+    assert told(people[:50] * 3) == [("group", name) for name in sorted(people[:50])]
+    assert told(people[:9]) == [("group", name) for name in sorted(people[:9])]
+    assert told(["Nông dân"] * 10, commune="Xã Lạ") == [("unit_unknown", "Xã Lạ", "06661; 06706")]
+    rows = settled([judge(strict, subject_group="Nông dân", commune=name) for name in people])
+    assert {problem for row in rows for problem in row.problems} == {Problem("column", "commune")}
 
 
 def test_a_unit_that_was_split_is_asked_for() -> None:
@@ -461,7 +546,6 @@ def test_a_mapping_is_read(tmp_path: Path) -> None:
         ('birth_year = "Năm sinh"', "", '"columns.birth_year"'),
         ('commune = "Xã"', "", '"columns.commune"'),
         ('commune = "Xã"', 'commune = "Dân tộc"', "không bao giờ"),
-        ('commune = "Xã"', 'commune = "C"', "first_row"),
         ('commune = "Xã"', 'comune = "Xã"', '"columns.comune"'),
         ('commune = "Xã"', "commune = true", '"columns.commune"'),
         ('"*" = "nong_dan"', '"*" = "nong"', "can_bo"),
@@ -470,6 +554,16 @@ def test_a_mapping_is_read(tmp_path: Path) -> None:
         ('source = "x"', 'source = "x"\nleave_out_wrong = ["name"]', "leave_out_wrong"),
         ("[groups]", '[same]\nname = "A"\n[groups]', "[same]"),
         ("[columns]", "[columns", "dòng"),
+        ('"*" = "nong_dan"', '"*" = ["nong_dan"]', "can_bo"),
+        ('source = "x"', 'source = "x"\ndelimiter = "\\n"', '"delimiter"'),
+        ('source = "x"', 'source = "x"\ndelimiter = ",;"', '"delimiter"'),
+        ('source = "x"', 'source = "x"\nunits_anywhere = 1', '"units_anywhere"'),
+        ('source = "x"', 'source = "x"\nfirst_row = true', '"first_row"'),
+        ("[groups]", '[basis]\nground = "x"\nconfirmed_by = " "\n[groups]', '"basis.confirmed_by"'),
+        ("[groups]", '[basis]\nground = "x"\nconfirmed_by = "y"\n[groups]', '"basis.confirmed_on"'),
+        ("[groups]", "[basis]\nconfirmed_on = 2026-11-20T08:00:00\n[groups]", '"basis.confirmed_on"'),
+        ("[groups]", f'[basis]\nground = "{"x" * 301}"\n[groups]', '"basis.ground"'),
+        ("[groups]", '[basis]\nwhy = "x"\n[groups]', '"basis.why"'),
     ],
 )
 def test_what_is_wrong_with_a_mapping_is_named(tmp_path: Path, before: str, after: str, told: str) -> None:
@@ -478,6 +572,20 @@ def test_what_is_wrong_with_a_mapping_is_named(tmp_path: Path, before: str, afte
         read_mapping(text(tmp_path / "m.toml", GOOD.replace(before, after)))
     assert told in fault.value.text
     assert all(line.startswith("m.toml: ") for line in fault.value.text.splitlines())
+
+
+def test_letters_need_the_first_row_where_there_is_nothing_else(tmp_path: Path) -> None:
+    letters = GOOD.replace('"Họ và tên"', '"cột A"').replace('"Năm sinh"', '"column B"').replace('"Xã"', '"cot c"')
+    with pytest.raises(ImportFault, match="first_row"):
+        read_mapping(text(tmp_path / "m.toml", letters))
+    found = read_mapping(text(tmp_path / "m.toml", letters.replace('source = "x"', 'source = "x"\nfirst_row = 3')))
+    assert read(workbook(tmp_path / "a.xlsx", HEADINGS, HUNG, HUNG), found)[1] == [(3, list(HUNG))]
+
+
+def test_the_ground_is_one_line(tmp_path: Path) -> None:
+    basis = '[basis]\nground = "Luật 91,\\n Điều 9"\nconfirmed_by = "Hội cơ sở"\nconfirmed_on = 2026-11-02\n'
+    assert read_mapping(text(tmp_path / "m.toml", GOOD + basis)).basis == "Luật 91, Điều 9; Hội cơ sở, 02/11/2026"
+    assert read_mapping(text(tmp_path / "m.toml", GOOD)).basis == ""
 
 
 def test_a_mapping_of_another_encoding(tmp_path: Path) -> None:
