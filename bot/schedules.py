@@ -115,7 +115,7 @@ def _begin(conn: Connection, schedule: Schedule, now: datetime) -> None:
             if each.officer_id not in had
             and (
                 run.planned_by != "system"
-                or (each.officer_id not in again and _is_for(schedule, run, wishes.get(each.officer_id)))
+                or _is_for(schedule, run, wishes.get(each.officer_id), each.officer_id in again)
             )
         ]
         had.update(each.officer_id for each in chosen)
@@ -132,8 +132,13 @@ def _is_usual(schedule: Schedule, run: RunRow) -> bool:
     return times.is_due(_as_planned(schedule, run), run.due_at)
 
 
-def _is_for(schedule: Schedule, run: RunRow, wish: Wish | None) -> bool:
-    return times.is_due(_as_planned(schedule, run), run.due_at, wish.minute if wish is not None else None)
+def _is_for(schedule: Schedule, run: RunRow, wish: Wish | None, told: bool) -> bool:
+    """Is the run due at the officer's time? Who was *told* that day, and chose another time since, hears the same again
+    only where it comes several times a day."""
+    planned, minute = _as_planned(schedule, run), wish.minute if wish is not None else None
+    if not times.is_due(planned, run.due_at, minute):
+        return False
+    return not (told and times.is_first_of_day(planned, run.due_at, minute))
 
 
 def who_gets(conn: Connection, schedule: Schedule) -> list[Holder]:

@@ -61,18 +61,20 @@ def open_schedules(turn: Turn, state: object, rest: str) -> Next:
 def mine(turn: Turn, officer: OfficerRow) -> View:
     """The schedules for which the officer has a role."""
     return tuple(
-        Row(each, schedules.wish(turn.conn, officer.id, each.name), _after(turn, officer, each))
+        _row(turn, officer, each)
         for each in turn.rules.schedules
         if any(role.role in each.roles and times.level_of(each) in (None, role.level) for role in officer.roles)
     )
 
 
-def _after(turn: Turn, officer: OfficerRow, schedule: Schedule) -> datetime:
-    """Now; who has had today's and then chose another time gets the next one tomorrow at the earliest."""
-    today = times.day_of(schedule, turn.now)
-    if recipients.was_told_before_change(turn.conn, officer.id, schedule.name, today):
-        return times.day_after(schedule, turn.now) - timedelta(minutes=1)
-    return turn.now
+def _row(turn: Turn, officer: OfficerRow, schedule: Schedule) -> Row:
+    """Who has had today's and then chose another time gets the next one tomorrow at the earliest."""
+    wish = schedules.wish(turn.conn, officer.id, schedule.name)
+    due = times.next_due(schedule, turn.now, wish.minute)
+    told = times.is_first_of_day(schedule, due, wish.minute) and recipients.was_told_before_change(
+        turn.conn, officer.id, schedule.name, times.day_of(schedule, turn.now)
+    )
+    return Row(schedule, wish, times.day_after(schedule, turn.now) - timedelta(minutes=1) if told else turn.now)
 
 
 def load(turn: Turn, state: object) -> View:

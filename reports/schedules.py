@@ -145,6 +145,11 @@ def _with_short_months(fields: list[str]) -> tuple[list[str], Callable[[datetime
     return wide, accepted
 
 
+def is_first_of_day(schedule: Schedule, at: datetime, own: int | None = None) -> bool:
+    """Is there no due time on the day of *at* before it?"""
+    return next_due(schedule, day_of(schedule, at) - timedelta(minutes=1), own) >= at
+
+
 @lru_cache(maxsize=64)
 def _quiet(text: str) -> tuple[int, int]:
     """From and to in minutes after midnight; both 0: never."""
@@ -194,7 +199,7 @@ def title(schedule: Schedule) -> str:
 
 
 def in_words(schedule: Schedule, own: int | None = None) -> str:
-    """When it is due: ``thứ Hai hằng tuần, 7 giờ``; the fields themselves where they are too many for words."""
+    """When it is due: ``thứ Hai hằng tuần, 7 giờ``; that it has its own where these are too many for words."""
     fields = schedule.cron.split()
     if own is not None:
         fields[:2] = [str(own % 60), str(own // 60)]
@@ -206,7 +211,7 @@ def in_words(schedule: Schedule, own: int | None = None) -> str:
         said.days.discard(CronSim.LAST)
     days = _days_in_words(said, fields)
     if not days or len(said.minutes) > 1 or len(said.hours) > 3:
-        return _("schedule.when.cron", cron=schedule.cron)
+        return _("schedule.when.own")
     minute = next(iter(said.minutes))
     times = ", ".join(clock_in_words(hour * 60 + minute) for hour in sorted(said.hours))
     return _("schedule.when", days=days, times=times)

@@ -730,6 +730,20 @@ def test_whoever_changes_the_time_after_it_came_does_not_get_it_twice(desk: Desk
     assert len(desk.told(chat)) == 1
 
 
+def test_what_comes_every_hour_goes_on_after_a_change(desk: Desk) -> None:
+    number, chat = desk.officer(("22", "supervisor"))
+    desk.schedules = (replace(WEEKLY, cron="0 7-17 * * *"),)
+    desk.steps(SUNDAY + timedelta(hours=12))
+    with writing(desk.engine) as conn:
+        schedules.set_wish(conn, number, "weekly", Wish(minute=7 * 60), SUNDAY)
+    for minute in range(0, 181, 30):
+        desk.steps(MONDAY + timedelta(minutes=minute))
+        if minute == 60:
+            with writing(desk.engine) as conn:
+                schedules.set_wish(conn, number, "weekly", Wish(), MONDAY + timedelta(minutes=61))
+    assert len(desk.told(chat)) == 3  # at 7:00; at 9:00 and 10:00 by the usual times again
+
+
 def test_a_message_of_which_nothing_is_known_any_more_is_not_sent_again(desk: Desk) -> None:
     _number, chat = desk.officer(("22", "supervisor"))
     desk.steps(SUNDAY)
