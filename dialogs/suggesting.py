@@ -11,7 +11,7 @@ from dialogs import suggestion_box as box
 from dialogs.model import Act, Choice, Pressed, Screen, Typed
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, clean, clipped
-from locales import _, day
+from locales import _, day, number
 from storage import officers, outbox, suggestions
 from storage.base import Refused
 from storage.suggestions import SuggestionRow
@@ -111,7 +111,7 @@ def show(state: object, view: View) -> Screen:
         "suggest.write",
         association=view.association,
         least=suggestions.SHORTEST,
-        most=suggestions.LONGEST,
+        most=number(suggestions.LONGEST),
         times=suggestions.A_DAY,
     )
     before = [_line(row, whole=n == 0) for n, row in enumerate(view.before)]

@@ -117,7 +117,7 @@ def _show_one(view: View) -> Screen:
     if row.answer is not None and row.answered_at is not None:
         answered = _("suggest.answered_by", name=view.by, day=day(row.answered_at), text=row.answer)
         return Screen("\n\n".join((who, row.text, answered)), (back,), title=_("suggest.title_box"))
-    how = _("suggest.how_to_answer", most=suggestions.LONGEST_ANSWER)
+    how = _("suggest.how_to_answer", most=number(suggestions.LONGEST_ANSWER))
     return Screen("\n\n".join((who, row.text, how)), (back,), title=_("suggest.title_box"), input="text")
 
 
