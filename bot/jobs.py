@@ -6,7 +6,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -22,7 +21,7 @@ from reports.charts import pages_of
 from reports.figures import chart
 from reports.model import Chart
 from reports.pool import ChartPool
-from storage import conversations, deletions, evidence, jobs, units
+from storage import conversations, deletions, evidence, jobs, officers, units
 from storage.base import Connection
 from storage.engine import Turns, read_long
 from storage.jobs import JobRow
@@ -67,7 +66,10 @@ class Jobs:
         now = clock.now()
 
         voice = Voice(str(params.get("language", "vi")), "anh_chi")
-        found, pages = await read_long(self._readers, partial(_figures, params=params, voice=voice, now=now))
+        read = await read_long(self._readers, partial(_figures, job=job, voice=voice, now=now))
+        if read is None:
+            return
+        found, pages = read
         page = int(params.get("page", 0)) or 1
         image = await self._charts.draw(found, page, voice)
         key = await self._pictures.keep(image)
@@ -81,13 +83,15 @@ class Jobs:
                 self._publish(job.address, HistoryLine(told.message_id, "out", told.body, now))
 
 
-def _figures(conn: Connection, params: dict[str, Any], voice: Voice, now: datetime) -> tuple[Chart, int]:
-    """What the chart shows, and how many pictures it takes."""
-    unit = units.by_id(conn, int(params["unit"]))
-    if unit is None:
-        raise ValueError("the unit of a chart is gone")
+def _figures(conn: Connection, job: JobRow, voice: Voice, now: datetime) -> tuple[Chart, int] | None:
+    """What the chart shows, and how many pictures it takes; ``None`` where it is not for this chat (any more): the
+    area is not the officer's, or the unit is gone."""
+    unit = units.by_id(conn, int(job.params["unit"]))
+    officer = officers.of_contact(conn, job.contact_id)
+    if unit is None or officer is None or not officers.covers(officer, unit.path):
+        return None
     with speaking(voice):
-        found = chart(conn, unit, params, now)
+        found = chart(conn, unit, job.params, now)
         return found, pages_of(found)
 
 

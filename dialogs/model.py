@@ -227,8 +227,9 @@ class Screen:
     ``progress`` (done, of) draws a bar where a channel can. ``input`` tells the keyboard: ``none`` (choices only;
     typing still works), ``unit`` (a commune's name may be typed), ``text``, ``name``, ``year``, ``tel``, ``secret`` (a
     number that no device should remember), ``photo`` (pictures are welcome, text too). ``values``: a number typed is
-    what is asked for, never the place of a choice. ``number`` is given by the turn; ``notice`` screens stand beside the open question and have no number (0). ``protected``: it shows an officer other
-    people's data, so a channel keeps it from being forwarded or saved, and takes its pictures away when the next screen
+    what is asked for, never the place of a choice. ``number`` is given by the turn; ``notice`` screens
+    stand beside the open question and have no number (0). ``protected``: it shows an officer other people's data, so a
+    channel keeps it from being forwarded or saved, and takes its pictures away when the next screen
     comes.
     """
 

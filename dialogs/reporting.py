@@ -256,8 +256,9 @@ def _pictures(turn: Turn, unit: UnitRow, year: int) -> int:
 
 def _ask_for_chart(turn: Turn, unit: UnitRow, year: int, page: int, **more: str) -> None:
     """A job that ends in the signal ``chart`` (see :func:`chart_ready`); ``page`` counts from 1. *more*: ``kind`` and
-    ``measure`` as :func:`reports.figures.chart` takes them; without, the chart of the unit's own figures."""
-    jobs.put(
+    ``measure`` as :func:`reports.figures.chart` takes them; without, the chart of the unit's own figures. One that
+    waits to be drawn for this chat is not drawn twice."""
+    jobs.put_once(
         turn.conn,
         "chart",
         {"unit": unit.id, "year": year, "page": page, "language": turn.chat.language, **more},
@@ -335,25 +336,37 @@ def load(turn: Turn, state: object) -> View | FaceView | KeptView | Found:
 
 def _look(turn: Turn, state: Face) -> FaceView:
     """A unit's year another way."""
+    unit = _covered(turn, places.unit_of(turn.conn, state.unit))
+    below = bool(units.children(turn.conn, unit.id))
+    return FaceView(
+        unit.name,
+        _in_words(turn, state, unit),
+        tuple(each for each in FACES if below or each not in ("ranking", "heatmap")),
+        tuple(each for each in reckoning.RANKED_BY if each != state.measure),
+        targets.may_set(_officer(turn), unit),
+    )
+
+
+def _in_words(turn: Turn, state: Face, unit: UnitRow) -> str:
+    """Read once in a turn, which looks before the act and after it; ``""`` while the way is being chosen."""
+    key = (f"face:{state.kind}:{state.measure}:{state.year}:{turn.chat.language}", unit.id)
+    if key not in turn.memo:
+        turn.memo[key] = _reckoned(turn, state, unit)
+    found: str = turn.memo[key]
+    return found
+
+
+def _reckoned(turn: Turn, state: Face, unit: UnitRow) -> str:
     conn, now, year = turn.conn, turn.now, state.year
-    unit = _covered(turn, places.unit_of(conn, state.unit))
-    below = bool(units.children(conn, unit.id))
-    text = ""
     if state.kind in CHARTS:
         asked = {"year": year, "kind": state.kind, "measure": state.measure}
         text = words.face(reckoning.chart(conn, unit, asked, now))
     elif state.kind == "compare":
         this, last = (reckoning.whole_figures(conn, unit, each, now) for each in (year, year - 1))
         text = words.beside(this, last)
-    if text:
-        text = f"{text}\n\n{_('report.as_of', moment=moment(now))}"
-    return FaceView(
-        unit.name,
-        text,
-        tuple(each for each in FACES if below or each not in ("ranking", "heatmap")),
-        tuple(each for each in reckoning.RANKED_BY if each != state.measure),
-        targets.may_set(_officer(turn), unit),
-    )
+    else:
+        return ""
+    return f"{text}\n\n{_('report.as_of', moment=moment(now))}"
 
 
 def show(state: object, view: View | FaceView | KeptView | Found) -> Screen:

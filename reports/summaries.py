@@ -84,10 +84,7 @@ def slowest_in_words(level: int, below: Pace) -> str:
     if below.rows:
         n = number(len(below.rows))
         lines.append(_("summary.slowest.centre" if level == CENTRE else "summary.slowest", n=n))
-    lines.extend(
-        _("summary.slow", unit=row.label, submitted=number(row.submitted), registered=number(row.registered))
-        for row in below.rows
-    )
+    lines.extend(map(_slow, below.rows))
     if below.without_officer:
         lines.append(_("summary.without_officer", n=number(below.without_officer)))
     if below.without_people > len(below.rows):
@@ -95,12 +92,20 @@ def slowest_in_words(level: int, below: Pace) -> str:
     return "\n".join(lines)
 
 
+def _slow(row: Row) -> str:
+    if not row.registered:
+        return _("summary.slow.nobody", unit=row.label)
+    return _("summary.slow", unit=row.label, submitted=number(row.submitted), registered=number(row.registered))
+
+
 def _counted(name: str, figures: UnitFigures, before: UnitFigures | None) -> str:
-    """``Đã đăng ký: 8.412 (+1.206)``, without the change where there is nothing to compare with."""
+    """``Đã đăng ký: 8.412 (+1.206)``, without the change where there is none, or nothing to compare with."""
     n = int(getattr(figures, name))
     line = _(f"summary.count.{name}", n=number(n))
     if before is None:
         return line
     change = n - int(getattr(before, name))
-    sign = "+" if change >= 0 else "−"
+    if not change:
+        return line
+    sign = "+" if change > 0 else "−"
     return _("summary.more", line=line, change=f"{sign}{number(abs(change))}")

@@ -9,6 +9,7 @@ from locales import _, day, moment, number, percent
 from reports import measures
 from reports.model import COMMUNE, Chart, Funnel, HeatMap, Kind, Progress, Ranking, UnitFigures
 from reports.runs import Compared
+from storage.tallies import MOST_DAYS
 
 SHOWN = 5  # of a ranking: the first and the last
 WEEKS = 6
@@ -58,7 +59,9 @@ def _counts(figures: UnitFigures) -> list[str]:
 def _pace(figures: UnitFigures) -> list[str]:
     lines = []
     if figures.median_days is not None:
-        lines.append(_("report.median_days", days=number(figures.median_days, 1)))
+        long = figures.median_days >= MOST_DAYS
+        days = number(figures.median_days, 1)
+        lines.append(_("report.median_days_long" if long else "report.median_days", days=days))
     if figures.overdue:
         lines.append(_("report.overdue", n=number(figures.overdue)))
     if figures.evidence_rate is not None:
@@ -111,10 +114,15 @@ def shown(kind: Kind, value: float | None) -> str:
         case "share":
             return percent(value)
         case "days":
-            return _("report.days", n=number(value, 1))
+            return days_in_words(value)
         case "points":
             return _("report.points", n=number(value, 1))
     return number(value, 1)
+
+
+def days_in_words(value: float) -> str:
+    """``3,5 ngày``; the longest that is counted is "60 or more"."""
+    return _("report.days_from" if value >= MOST_DAYS else "report.days", n=number(value, 1))
 
 
 def face(what: Chart) -> str:
@@ -245,11 +253,9 @@ def since_text(compared: Compared) -> str:
     else:
         lines.append(_("report.since", events=", ".join(_events(compared.since.events))))
     for each in measures.MEASURES:
-        before, after = getattr(then, each.name), getattr(now, each.name)
-        if before != after:
-            lines.append(
-                _("report.since_measure", label=each.label, then=shown(each.kind, before), now=shown(each.kind, after))
-            )
+        before, after = (shown(each.kind, getattr(of, each.name)) for of in (then, now))
+        if before != after:  # as they are read: "86,7% → 86,7%" tells nothing
+            lines.append(_("report.since_measure", label=each.label, then=before, now=after))
     return "\n".join(lines)
 
 

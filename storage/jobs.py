@@ -15,6 +15,7 @@ from storage.base import BigId, Connection, Prepared, UtcTime, table_of
 from storage.numbering import Next
 
 MOST_ATTEMPTS = 3
+AT_ONCE = 10  # taken from the table, before it is looked at again
 
 
 class Job(SQLModel, table=True):
@@ -64,11 +65,23 @@ _PUT = Prepared(
     )
     .returning(jobs.c.id)
 )
+_SAME = Prepared(
+    sa.select(jobs.c.id)
+    .where(
+        jobs.c.contact_id == sa.bindparam("contact"),
+        jobs.c.outcome == "waiting",
+        jobs.c.kind == sa.bindparam("sort"),
+        jobs.c.params == sa.bindparam("given"),
+    )
+    .limit(1)
+)
+# The first of each contact, then the second of each: one who asks for twenty does not hold up the others.
+_TURN = sa.func.row_number().over(partition_by=jobs.c.contact_id, order_by=jobs.c.id)
 _WAITING = Prepared(
     sa.select(jobs.c.id, jobs.c.kind, jobs.c.params, jobs.c.account, jobs.c.address, jobs.c.contact_id, jobs.c.attempts)
     .where(jobs.c.outcome == "waiting")
-    .order_by(jobs.c.id)
-    .limit(50)
+    .order_by(_TURN, jobs.c.id)
+    .limit(AT_ONCE)
 )
 _SETTLE = Prepared(
     sa.update(jobs)
@@ -89,8 +102,16 @@ def put(
     return found
 
 
+def put_once(
+    conn: Connection, kind: str, params: dict[str, Any], *, account: str, address: str, contact_id: int, now: datetime
+) -> None:
+    """As :func:`put`, unless the very same is waiting for this contact already."""
+    if _SAME.first(conn, contact=contact_id, sort=kind, given=json.dumps(params)) is None:
+        put(conn, kind, params, account=account, address=address, contact_id=contact_id, now=now)
+
+
 def waiting(conn: Connection) -> list[JobRow]:
-    """Jobs to do, oldest first, at most 50."""
+    """Jobs to do, at most :data:`AT_ONCE`: of each contact the oldest first, and the contacts take turns."""
     return [
         JobRow(row.id, row.kind, json.loads(row.params), row.account, row.address, row.contact_id, row.attempts)
         for row in _WAITING.all(conn)

@@ -27,6 +27,7 @@ from reports.charts.sheet import (
     widest,
 )
 from reports.model import Kind, Ranked, Ranking
+from reports.text import days_in_words
 
 ROWS = 25  # a page
 ROW, BAR = 56, 34
@@ -38,7 +39,7 @@ def value_text(kind: Kind, value: float) -> str:
     if kind == "share":
         return percent(value)
     if kind == "days":
-        return _("chart.days", n=number(value, 1))
+        return days_in_words(value)
     return number(value, 1)
 
 

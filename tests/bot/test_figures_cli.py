@@ -34,7 +34,7 @@ def test_a_report_in_other_ways(cli: Cli, world: World) -> None:
     world.citizen().joins()
     found = cli("report", "22", "--kind", "ranking", "--by", "registered", "--json").json
     assert (found["rows"][0]["code"], found["rows"][0]["value"], found["kind"]) == ("06685", 1, "count")
-    cli("report", "22", "--kind", "funnel").said("Đã gắn với đơn vị: 1")
+    cli("report", "22", "--kind", "funnel").said("Đã vào qua mã: 1")
     cli("report", "22", "--kind", "heatmap").said("Chưa có số liệu để so sánh")
     assert cli("report", "22", "--kind", "progress", "--json").json["weeks"] == []
     assert cli("report", "22", "--kind", "funnel", "--png", "f.png").status == 0

@@ -60,7 +60,7 @@ def test_under_a_province_the_five_slowest_are_nudged(world: World, supervisor: 
     led = {code: world.officer(code, "reviewer", f"Cán bộ {code}") for code in ("06685", *some)}
     slow = list(some.values())[:5]
     press(supervisor, "go:slow:22").sees("Đơn vị chậm nhất", "5 xã, phường, đặc khu chậm nhất")
-    supervisor.sees(*(f"{name}: 0 / 0" for name in slow), "Đơn vị chưa có cán bộ: 47")
+    supervisor.sees(*(f"{name}: chưa có ai đăng ký" for name in slow), "Đơn vị chưa có cán bộ: 47")
     supervisor.sees("có cán bộ mà chưa có ai đăng ký: 6").sees_not("Phường Hồng Gai", f"{list(some.values())[5]}:")
     supervisor.presses("all").sees(f"Đã gửi lời nhắc tới cán bộ: {', '.join(slow)}.").sees_not("Chưa có cán bộ nào")
     assert [len(officer.hears()) for officer in led.values()] == [0, 1, 1, 1, 1, 1, 0]
@@ -76,17 +76,17 @@ def test_units_that_are_not_open_yet_are_not_slow(world: World, supervisor: Chat
         units.set_setting(conn, "22", "open_from", "closed", "test", world.now)
         units.set_setting(conn, "06688", "open_from", "open", "test", world.now)
         units.set_setting(conn, "06673", "open_from", "2026-12-01", "test", world.now)
-    press(supervisor, "go:slow:22").sees("1 xã, phường, đặc khu chậm nhất", "Phường Hạ Long: 0 / 0")
+    press(supervisor, "go:slow:22").sees("1 xã, phường, đặc khu chậm nhất", "Phường Hạ Long: chưa có ai đăng ký")
     supervisor.sees_not("Phường Hồng Gai", "chưa có cán bộ")
     world.passes(days=60)
-    press(supervisor, "go:slow:22").sees("2 xã, phường, đặc khu chậm nhất", "Phường Hạ Long: 0 / 0")
+    press(supervisor, "go:slow:22").sees("2 xã, phường, đặc khu chậm nhất", "Phường Hạ Long: chưa có ai đăng ký")
 
 
 def test_at_new_year_the_slowest_are_those_of_the_year_that_ended(world: World, supervisor: Chat) -> None:
     world.citizen().joins().submits()
     officer = world.officer("06685", "reviewer")
     world.now = START.replace(year=2027, month=1, day=1)
-    press(supervisor, "go:slow:22").sees("Phường Hồng Gai: 1 / 1").presses("all")
+    press(supervisor, "go:slow:22").sees("Phường Hồng Gai: 1 trong 1 người đăng ký đã nộp").presses("all")
     officer.heard("1 người đăng ký, 1 người đã nộp")
 
 

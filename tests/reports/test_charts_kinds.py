@@ -132,12 +132,12 @@ def test_bars_are_as_long_as_their_values_and_the_marks_stand_where_they_belong(
     median = {box.x + box.width / 2 for box in bars(page, INK) if box.x > left}
     assert {round((x - left) / per_one, 3) for x in median} == {0.5}
     lines = said(page)
-    assert {"Trung vị: 50%", "Chỉ tiêu: 60%", "90%", "75%", "0%", "chưa có"} <= set(lines)
+    assert {"Đơn vị ở giữa: 50%", "Chỉ tiêu: 60%", "90%", "75%", "0%", "chưa có"} <= set(lines)
 
 
 def test_a_mark_that_is_not_there_is_not_in_the_legend() -> None:
     lines = " ".join(said(charts.compose(samples.ranking([0.5, 0.4], target=None))))
-    assert "Trung vị" in lines and "Chỉ tiêu" not in lines
+    assert "Đơn vị ở giữa" in lines and "Chỉ tiêu" not in lines
 
 
 def test_equal_values_share_a_place_and_no_value_has_none() -> None:

@@ -18,7 +18,7 @@ from locales import Voice, number, speaking
 from reports import charts, figures, measures, overdue, runs
 from reports.measures import Raw
 from reports.model import Progress, UnitFigures, Week
-from reports.text import as_json, progress_text, ranking_text, since_text, text
+from reports.text import as_json, progress_text, ranking_text, shown, since_text, text
 from storage import counters, report_runs, rollout, seasons, tallies, targets, units
 from storage.assessments import answers, assessments
 from storage.base import Connection, Refused
@@ -317,7 +317,7 @@ def test_the_place_among_siblings(conn: Connection, life: Life) -> None:
             decided(life, place)
     found = figures.whole_figures(conn, unit(conn, "06685"), 2026, NOW)
     assert (found.rank, found.siblings, found.sibling_median) == (2, 54, 0)
-    assert "Đứng thứ 2/54 về số người đạt" in text(found)
+    assert "Đứng thứ 2/54 về số người đạt (đơn vị ở giữa: 0)" in text(found)
     assert figures.whole_figures(conn, unit(conn, "VN"), 2026, NOW).rank is None
 
 
@@ -373,7 +373,7 @@ def test_the_same_figures_again_under_their_code_and_what_happened_since(conn: C
     assert found.then == first
     assert found.since.events == {"register": 3, "start": 3, "submit": 3, "approve": 3, "move": -1, "undo": 1}
     said = since_text(found)
-    assert "+3 duyệt" in said and "−1 chuyển đơn vị" in said and "−1 hoàn tác" in said
+    assert "+3 duyệt" in said and "−1 chuyển đơn vị" in said and "−1 xét lại" in said
     assert "Đạt: 1 → 3" in said
     assert found.now.approved == found.then.approved + found.since.events["approve"] - found.since.events["undo"]
     assert not runs.compared(conn, first.run, NOW, most=1).since.read
@@ -444,17 +444,25 @@ def test_text_and_json_tell_the_same(conn: Connection, life: Life) -> None:
     found = runs.publish(conn, unit(conn, "06685"), 2026, NOW, "cli")
     said = text(found)
     for line in (
-        "Đã gắn với đơn vị: 1 người", "trong 3 ngày", "Câu trả lời có minh chứng: 0%",
+        "Đã vào qua mã của đơn vị: 1 người", "trong 3 ngày", "Câu trả lời có minh chứng: 0%",
         "Chỉ tiêu 4 người đạt: đã được 25%", f"Mã báo cáo: {found.run}.",
     ):  # fmt: skip
         assert line in said
     told = as_json(found)
-    assert told["measures"]["median_days"] == {"label": "Số ngày xét, trung vị", "kind": "days", "value": 3}
+    assert told["measures"]["median_days"] == {"label": "Số ngày xét, hồ sơ ở giữa", "kind": "days", "value": 3}
     assert {name: each["value"] for name, each in told["measures"].items()} == {
         each.name: getattr(found, each.name) for each in measures.MEASURES
     }
     assert text(replace(found, overdue=2)).count("Quá hạn xét: 2 hồ sơ") == 1
     assert criteria.builtin().id
+
+
+def test_what_is_read_alike_is_no_difference() -> None:
+    then = UnitFigures("22", "Quảng Ninh", 2026, NOW, 1, approved=8671, not_met=1329, median_days=60)
+    now = replace(then, approved=8672)
+    assert "Tỉ lệ đạt" not in since_text(runs.Compared(then, now, report_runs.Since({"approve": 1})))
+    assert "phải chờ từ 60 ngày" in text(then)
+    assert shown("days", 60) == "từ 60 ngày" and shown("days", 59.5) == "59,5 ngày"
 
 
 def test_equal_units_share_the_better_place(conn: Connection, life: Life) -> None:
