@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dialogs import commands, idnumber, questions, refusals, signals
+from dialogs import commands, idnumber, practising, questions, refusals, signals
 from dialogs.home import Home
 from dialogs.model import (
     Act,
@@ -339,9 +339,9 @@ def _hear(turn: Turn, incoming: Incoming, act: Act, now: Screen | None, fleeting
         label = next((choice.label for choice in now.choices if choice.id == act.choice), "") if now else ""
         said["text"] = label or _label_shown(turn, act.choice) or _("turn.pressed")
     elif isinstance(act, Sent):
-        said["pictures"] = [[key, ""] for key in act.uploads]
-        if act.caption:
-            said["text"] = events.masked_codes(act.caption)
+        said["pictures"] = [[key, ""] for key in act.uploads if key != practising.MARK]
+        if act.caption or not said["pictures"]:
+            said["text"] = events.masked_codes(act.caption) or _("practice.picture")
     else:
         return None
     body = json.dumps(said, ensure_ascii=False)

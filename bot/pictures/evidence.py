@@ -13,6 +13,7 @@ from bot import clock
 from bot.metrics import Metrics
 from bot.pictures.pool import PicturePool
 from bot.pictures.refusal import PictureRefused
+from dialogs import practising
 from dialogs.model import WEB
 from storage import assessments, audit, conversations, deletions, events, evidence, officers, reviews
 from storage.base import Connection, Refused
@@ -43,15 +44,18 @@ class Evidence:
 
     # ---------------------------------------------------------------------------------------- taking in
 
-    async def may_upload(self, account: str, address: str) -> int:
-        """The contact that may send a file now. Raises :class:`PictureRefused`: ``not_yet`` while nobody joined there,
-        ``day_full``."""
+    async def may_upload(self, account: str, address: str) -> int | None:
+        """The contact that may send a file now; ``None``: one that practises, of which nothing is kept. Raises
+        :class:`PictureRefused`: ``not_yet`` while nobody joined there, ``day_full``."""
         with self._metrics.pictures():
             return await self._turns.read(partial(_uploader, account=account, address=address, quota=self._quota))
 
     async def upload(self, account: str, address: str, data: bytes) -> tuple[Picture, ...]:
-        """Take a file in as this address's: its pictures, whose rows are written. Raises :class:`PictureRefused`."""
+        """Take a file in as this address's: its pictures, whose rows are written; in practice (tập dùng) a mark alone.
+        Raises :class:`PictureRefused`."""
         contact = await self.may_upload(account, address)
+        if contact is None:
+            return (_PRACTISED,)
         try:
             found = await self.take_in(contact, data)
         except (StoreFull, StoreAway) as error:
@@ -150,8 +154,13 @@ class Evidence:
 # ------------------------------------------------------------------------------------------ what is read and written
 
 
-def _uploader(conn: Connection, account: str, address: str, quota: Quota) -> int:
+_PRACTISED = Picture(practising.MARK, practising.MARK, 0, 0, 0)
+
+
+def _uploader(conn: Connection, account: str, address: str, quota: Quota) -> int | None:
     chat = conversations.peek(conn, account, address)
+    if chat is not None and practising.takes_pictures(chat.state):
+        return None
     if chat is None or chat.person is None:
         raise PictureRefused("not_yet")
     if evidence.bytes_of_day(conn, chat.contact_id, clock.now()) >= quota.bytes_per_day:
