@@ -19,7 +19,7 @@ from storage.base import BigId, Connection, Prepared, Refused, UtcTime, table_of
 from storage.gazetteer import spelling
 from storage.identity import Chain, KeyRing
 from storage.imported import Imported, imported_people
-from storage.people import PersonRow
+from storage.people import PersonRow, people
 from storage.titles import TitleRow
 
 Keys = Callable[[], KeyRing]
@@ -154,6 +154,7 @@ _BIND = Prepared(
 _UNBIND = Prepared(
     sa.update(imported_people).where(imported_people.c.id == sa.bindparam("imported")).values(person_id=None)
 )
+_HOLD_PERSON = Prepared(sa.select(people.c.id).where(people.c.id == sa.bindparam("person")).with_for_update())
 _APPROVED = Prepared(
     sa.select(assessments.c.year).where(
         assessments.c.person_id == sa.bindparam("person"), assessments.c.status == "approved"
@@ -201,6 +202,7 @@ def claim(conn: Connection, imported_id: int, person: PersonRow, actor: str, now
 
 def settle(conn: Connection, person_id: int, now: datetime) -> int:
     """Give a person the titles of every entry that they were confirmed to be, one a year; how many came."""
+    _HOLD_PERSON.first(conn, person=person_id)  # of two officers who confirm two entries each would give that year
     held = {each.year for each in titles.of_person(conn, person_id)}
     held |= {row.year for row in _APPROVED.all(conn, person=person_id)}
     given = 0

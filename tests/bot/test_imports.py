@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import multiprocessing
 import os
 import random
@@ -442,6 +443,60 @@ def test_killed_and_run_again_it_ends_the_same(cli: Cli, world: World) -> None:
     with world.read() as conn:
         assert state(conn) == ended
         assert check(conn) == []
+
+
+def dies(command: tuple[str, ...], verb: str, nth: int) -> None:
+    """Run a command that is killed the nth time it comes to a verb of storage, before that is done."""
+    calls, real = itertools.count(1), getattr(imports, verb)
+
+    def killed(*given: Any, **more: Any) -> Any:
+        if next(calls) == nth:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*given, **more)
+
+    setattr(running.imports, verb, killed)
+    main(command)
+
+
+@pytest.mark.kill
+@pytest.mark.parametrize(
+    ("command", "verb", "nth", "left"),
+    [
+        ("import", "take", 1, ("running", 0)),  # between the beginning and the first batch
+        ("import", "end", 1, ("running", 250)),  # between the last batch and the end
+        ("undo", "undo_step", 1, ("undoing", 250)),
+        ("undo", "undo_step", 2, ("undoing", 150)),
+        ("undo", "undo_step", 3, ("undoing", 50)),
+    ],
+)
+def test_killed_at_a_seam_and_run_again(
+    cli: Cli, world: World, command: str, verb: str, nth: int, left: tuple[str, int]
+) -> None:
+    many(250)
+    doing = ("import", "a.csv", "--mapping", "m.toml")
+    undoing = ("import", "undo", "1")
+    if command == "undo":
+        assert cli(*doing).status == 0
+    world.engine.dispose()  # a forked process must not hold its parent's connections
+    given = doing if command == "import" else undoing
+    process = multiprocessing.get_context("fork").Process(target=dies, args=(given, verb, nth))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    with world.read() as conn:
+        (run,) = imports.listing(conn)
+        assert (run.state, run.rows) == left
+    world.recounted()
+    if command == "undo":
+        cli(*doing).refused(1, "undo 1")  # not while it is being taken back
+        assert cli(*undoing).status == 0
+        with world.read() as conn:
+            assert (state(conn), imports.listing(conn)[0].state) == (([], []), "undone")
+    assert cli(*doing).status == 0
+    with world.read() as conn:
+        (run,) = imports.listing(conn)
+        assert (run.state, run.rows) == ("done", 250)
+    world.recounted()
 
 
 def test_turns_come_between(world: World, monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from dialogs.model import Pressed
 from storage import claims, identity, imported, imports, privacy, titles, units
 from storage.imported import Listed, Past
 from tests.support.lists import RING, keyed, traced
@@ -194,12 +195,19 @@ def test_without_the_servers_keys_phones_are_not_compared(world: World) -> None:
         world.citizen().joins(phone="0912345678").sees(ASKED)
 
 
-def test_a_supervisor_confirms_nobody(world: World) -> None:
+@pytest.mark.parametrize(
+    ("unit", "role", "may"),
+    [("06685", "reviewer", True), ("22", "reviewer", True), ("22", "supervisor", False), ("VN", "supervisor", False)],
+)
+def test_only_who_reviews_there_says_whose_a_title_is(world: World, unit: str, role: str, may: bool) -> None:
+    """The row of docs/roles.md."""
     listed(world, 2024)
     handed_in(world)
-    supervisor = world.officer("22", "supervisor")
-    supervisor.types("/hangdoi 06685").presses("Nguyễn Văn Hùng").sees("năm 2024")
-    assert not any(each.id.startswith("listed:") for each in supervisor.screen.choices)
+    officer = world.officer(unit, role)
+    officer.types("/hangdoi 06685").presses("Nguyễn Văn Hùng").sees("năm 2024")
+    assert any(each.id.startswith("listed:") for each in officer.screen.choices) is may
+    officer.does(Pressed("listed:1"))  # what was never offered
+    assert any(each.id == "confirm" for each in officer.screen.choices) is may
 
 
 def test_what_was_taken_back_meanwhile(world: World) -> None:
