@@ -288,6 +288,13 @@ _OPEN_ON = Prepared(
 )
 
 
+_OPEN_OF = Prepared(
+    sa.select(announcements.c.id)
+    .where(announcements.c.officer_id == sa.bindparam("officer"), announcements.c.done_at.is_(None))
+    .order_by(announcements.c.id)
+)
+
+
 def under_way(conn: Connection) -> list[AnnouncementRow]:
     """What is not done yet, oldest first."""
     return [AnnouncementRow(*row) for row in _OPEN.all(conn)]
@@ -374,6 +381,15 @@ def stop(conn: Connection, row: AnnouncementRow, by: str, now: datetime) -> int:
     _DONE.run(conn, which=row.id, arrived=sent, lost=max(row.written - sent, 0), now=now)
     audit.write(conn, by, "announcement.stopped", f"announcement:{row.id}", now, row.unit_id, sent=sent)
     return int(sent)
+
+
+def stop_all_of(conn: Connection, officer_id: int, by: str, now: datetime) -> int:
+    """Stop whatever an officer has on its way; how many announcements."""
+    found = [each.id for each in _OPEN_OF.all(conn, officer=officer_id)]
+    rows = [row for row in (locked(conn, each) for each in found) if row is not None]
+    for row in rows:
+        stop(conn, row, by, now)
+    return len(rows)
 
 
 _OF_OFFICER = Prepared(

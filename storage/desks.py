@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from storage import audit, counters, numbering, officers, unsaid
+from storage import announcements, audit, counters, numbering, officers, unsaid
 from storage.assessments import AssessmentRow
 from storage.base import Connection, Prepared, table_of
 from storage.conversations import conversations, drop_fleeting, lock, messages
@@ -237,10 +237,12 @@ def dismiss(conn: Connection, officer_id: int, unit_id: int | None, now: datetim
 def sign_out(conn: Connection, officer_id: int, now: datetime, by: str) -> int:
     """Every session of an officer ends, and no link given out before opens one; the roles stay. How many chats.
 
-    For a phone that was lost: its screens with citizens' data go where the channel can take them away.
+    For a phone that was lost: its screens with citizens' data go where the channel can take them away, and what it had
+    announced and has not left yet does not leave.
     """
     chats = _OWN_CHATS.all(conn, officer=officer_id)
     lock(conn, [chat.id for chat in chats])
+    announcements.stop_all_of(conn, officer_id, by, now)
     officers.end_links(conn, officer_id, now)
     _clear_chats(conn, chats, now, signed_out=True)
     audit.write(conn, by, "officer.sign_out", f"officer:{officer_id}", now, chats=len(chats))

@@ -328,7 +328,8 @@ def fared(conn: Connection, most: int = 500) -> list[Fared]:
 
 
 def take_down(conn: Connection, found: Sequence[Fared], now: datetime) -> None:
-    """Write down how these fared. Whose chat cannot be written to any more gets it at the next one, if there is one.
+    """Write down how these fared. Whose chat cannot be written to any more gets it at the next one, if there is one;
+    whose message was cancelled with one of their roles gets what is left of it.
 
     A message of which nothing is known any more (its row was forgotten, or its chat) is not said again.
     """
@@ -342,8 +343,6 @@ def take_down(conn: Connection, found: Sequence[Fared], now: datetime) -> None:
             settle(conn, each.id, "sent", now)
         elif each.outcome == "failed" and each.reachable:
             settle(conn, each.id, "failed", now, each.reason)
-        elif each.outcome == "cancelled":
-            settle(conn, each.id, "failed", now, "cancelled")
         else:
             other = reach.of_officer(conn, each.officer_id)
             if other is None:

@@ -83,8 +83,10 @@ def test_the_sessions_of_a_lost_phone_end_and_nobody_is_told(cli: Cli, world: Wo
     with world.write() as conn:
         way_in, unused = (officers.link(conn, 1, world.now, "test") for _n in range(2))
     web.opens(codes.payload(way_in)).types(code).sees("Nguyễn Văn Hùng")
+    web.types("/thongbao").types("Mời bà con tới lớp kỹ năng số chiều thứ Bảy").presses("send").sees("Tôi đang gửi")
     cli("officers", "end", "Trần Thị Hoa", "--sessions").said("2 phiên làm việc", "vai trò vẫn giữ")
     assert (sessions(world), trail(world, "officer.sign_out")) == (0, ["officer:1"])
+    assert trail(world, "announcement.stopped") == ["announcement:1"]
     with world.read() as conn:
         assert not conn.execute(sa.select(messages.c.id).where(messages.c.fleeting)).all()
         assert not conn.execute(sa.select(invites.c.secret_hash).where(invites.c.used_at.is_(None))).all()

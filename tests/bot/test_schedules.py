@@ -25,6 +25,7 @@ from storage import (
     conversations,
     counters,
     deletions,
+    desks,
     evidence,
     officers,
     outbox,
@@ -32,7 +33,6 @@ from storage import (
     reach,
     recipients,
     schedules,
-    summary_pages,
     units,
 )
 from storage.base import Connection
@@ -500,10 +500,11 @@ def test_a_page_that_cannot_be_made_is_tried_less_and_less_and_given_up(
 ) -> None:
     _number, broken = desk.officer(("22", "supervisor"))
     _number, both = desk.officer(("22", "supervisor"), ("31", "supervisor"))
-    tried: list[str] = []
+    tried: list[tuple[str, int]] = []
+    minute = 0
 
     def breaks(conn: Connection, unit: units.UnitRow, *rest: Any, **named: Any) -> UnitFigures:
-        tried.append(unit.code)
+        tried.append((unit.code, minute))
         if unit.code == "22":
             raise ZeroDivisionError
         return publish(conn, unit, *rest, **named)
@@ -513,8 +514,8 @@ def test_a_page_that_cannot_be_made_is_tried_less_and_less_and_given_up(
     desk.steps(SUNDAY)
     for minute in range(90):
         desk.steps(MONDAY + timedelta(minutes=minute))
-    assert tried.count("22") == summary_pages.MOST_TRIES
-    assert tried.count("31") == 1
+    assert [at for code, at in tried if code == "22"] == [0, 1, 3, 13, 43]
+    assert [at for code, at in tried if code == "31"] == [0]
     (screen,) = desk.told(both)  # what could be made
     assert "Hải Phòng" in screen.title
     assert desk.told(broken) == []
@@ -600,6 +601,23 @@ def test_overdue_is_what_reports_say(desk: Desk, own: dict[str, int], told: str)
     desk.steps(MONDAY)
     (screen,) = desk.told(chat)
     assert f"4 hồ sơ chờ xét, trong đó {told}" in screen.text
+
+
+def test_what_waited_when_one_of_two_roles_ended_is_told_without_it(desk: Desk) -> None:
+    number, chat = desk.officer(("22", "supervisor"), ("31", "supervisor"))
+    other, gone = desk.officer(("22", "supervisor"))
+    desk.steps(SUNDAY)
+    desk.steps(MONDAY)
+    with writing(desk.engine) as conn:
+        for officer_id in (number, other):
+            desks.dismiss(conn, officer_id, 2, MONDAY, "cli")
+    for second in (5, 10):
+        desk.steps(MONDAY + timedelta(seconds=second))
+    (screen,) = desk.told(chat)
+    assert "Hải Phòng" in screen.title
+    assert "Quảng Ninh" not in screen.title + screen.text
+    assert desk.told(gone) == []
+    assert {name: n for name, n in desk.counts().items() if n} == {"planned": 1, "unreachable": 1}
 
 
 def test_summaries_go_before_what_the_night_put_off(desk: Desk) -> None:
