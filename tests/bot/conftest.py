@@ -21,8 +21,11 @@ from bot import clock
 from bot.cli import main
 from bot.service import Parts, Service
 from dialogs.states import Rules
-from storage.engine import open_engine
+from storage.engine import open_engine, writing
 from storage.housekeeping import Keep
+from storage.tables import metadata
+from tests.support.desk import Desk
+from tests.support.units import few_units
 from tests.support.world import World
 
 
@@ -33,6 +36,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def desk(database_url: str) -> Iterator[Desk]:
+    """A desk over a handful of units, on each database."""
+    engine = open_engine(database_url)
+    with writing(engine) as conn:
+        metadata.create_all(conn)
+        few_units(conn)
+    yield Desk(engine)
+    engine.dispose()
 
 
 @dataclass(frozen=True, slots=True)
