@@ -84,14 +84,14 @@ def _one(
         place = place_of(conn, row)
     bare = codes.payload(code)
     page = _page(settings, on_poster, bare, username_of(settings, chosen) if chosen is not None else "")
-    if poster:
+    if poster or out:
         from reports import posters
+        from reports.poster_run import write_whole
 
-        poster.write_bytes(posters.poster(page.unit, page.payload, site=page.site, app=page.app, size=size))
-    if out:
-        from reports.posters import qr_png
-
-        out.write_bytes(qr_png(page.payload))
+        if poster:
+            write_whole(poster, posters.poster(page.unit, page.payload, site=page.site, app=page.app, size=size))
+        if out:
+            write_whole(out, posters.qr_png(page.payload))
     if payload:
         typer.echo(bare)
         return
@@ -114,6 +114,8 @@ def _many(
     by_telegram: bool,
     bot: str | None,
 ) -> None:
+    from storage import units
+
     if unit is not None:
         raise Stop(_("cli.usage.other", command="hoctap qr"), 2)
     wanted = {"--under": under, "--poster-dir": not every or poster_dir, "--out": not sheet or out}
@@ -126,38 +128,44 @@ def _many(
         top = unit_of(conn, under or "")
         place = place_of(conn, top)
         provinces = _provinces(settings, conn, top, by_telegram, bot)
+        index = units.display_code(top)
     if not provinces:
         raise Stop(_("cli.qr.none_below", place=place))
     if sheet and out is not None:
         from reports import sheets
+        from reports.poster_run import write_whole
 
         pages = [page for province in provinces for page in province.pages]
-        out.write_bytes(sheets.sheet(pages, place))
+        write_whole(out, sheets.sheet(pages, place))
         typer.echo(_("cli.qr.written", file=out))
     if every and poster_dir is not None:
-        _draw(provinces, poster_dir, size)
+        _draw(provinces, poster_dir, size, index)
 
 
-def _draw(provinces: list[Province], folder: Path, size: str) -> None:
+def _draw(provinces: list[Province], folder: Path, size: str, index: str) -> None:
     from bot.cli.progress import progress
     from reports import poster_run
 
     total = {"posters": sum(len(each.pages) for each in provinces), "book": len(provinces)}
-    done, kept = {"posters": 0, "book": 0}, {"posters": 0, "book": 0}
+    done, kept = {"posters": 0, "book": 0, "old": 0}, {"posters": 0, "book": 0, "old": 0}
     with progress() as tell:
-        for made in poster_run.run(folder, provinces, size=size):
+        for made in poster_run.run(folder, provinces, index=index, size=size):
             done[made.what] += made.count
             kept[made.what] += made.kept
-            tell(made.what, done[made.what], total[made.what])
+            if made.what in total:
+                tell(made.what, done[made.what], total[made.what])
     typer.echo(
         _(
             "cli.qr.all_done",
             folder=folder,
             posters=number(done["posters"]),
             books=number(done["book"]),
+            index=f"index-{index}",
             kept=number(kept["posters"] + kept["book"]),
         )
     )
+    if done["old"]:
+        typer.echo(_("cli.qr.put_aside", n=number(done["old"]), folder=folder / poster_run.OLD))
 
 
 def _provinces(
@@ -181,7 +189,8 @@ def _provinces(
             found[code] = (province, username_at(settings, conn, province, bot, asked) if by_telegram else "", [])
         bare = codes.payload(codes.UnitCode(unit.vintage, unit.code))
         found[code][2].append(_page(settings, _poster_unit(conn, unit), bare, found[code][1]))
-    return [Province(province.code, province.name, tuple(pages)) for province, _bot, pages in found.values()]
+    part = (units.display_code(top), top.name) if top.level >= units.COMMUNE else None
+    return [Province(province.code, province.name, tuple(pages), part) for province, _bot, pages in found.values()]
 
 
 def _need_address(settings: Settings) -> None:

@@ -26,8 +26,8 @@ def squares(file: str | Path, page: int = 0) -> list[str]:
     return [found.text for found in zxingcpp.read_barcodes(pypdfium2.PdfDocument(file)[page].render(scale=2).to_pil())]
 
 
-def listed(folder: str) -> list[dict[str, str]]:
-    with Path(folder, "index.csv").open(encoding="utf-8-sig", newline="") as source:
+def listed(folder: str, of: str = "22") -> list[dict[str, str]]:
+    with Path(folder, f"index-{of}.csv").open(encoding="utf-8-sig", newline="") as source:
         return list(csv.DictReader(source))
 
 
@@ -49,10 +49,34 @@ def test_a_commune_with_its_units(cli: Cli, world: World) -> None:
     cli("units", "add", "06685", "--name", "Chi hội khu 3", "--kind", "chi_hoi")
     cli("units", "set", "06685", "contact_name", "bà Lan")
     assert cli("qr", "--all", "--under", "06685", "--poster-dir", "out", "--size", "A3").said("2 áp phích").status == 0
-    assert [line["Đơn vị"] for line in listed("out")] == ["Phường Hồng Gai", "Chi hội khu 3, Phường Hồng Gai"]
+    assert [line["Đơn vị"] for line in listed("out", "06685")] == ["Phường Hồng Gai", "Chi hội khu 3, Phường Hồng Gai"]
+    assert len(pypdfium2.PdfDocument("out/06685-phuong-hong-gai.pdf")) == 2
     page = pypdfium2.PdfDocument("out/22-thanh-pho-quang-ninh/06685-01-chi-hoi-khu-3.pdf")[0]
     assert page.get_size() == pytest.approx((841.9, 1190.6), abs=0.1)
     assert "bà Lan" in page.get_textpage().get_text_bounded()
+
+
+def test_a_commune_that_was_renamed(cli: Cli, world: World) -> None:
+    cli("units", "add", "06685", "--name", "Chi hội khu 3", "--kind", "chi_hoi")
+    cli("qr", "--all", "--under", "06685", "--poster-dir", "out")
+    with world.write() as conn:
+        conn.exec_driver_sql("update units set name = 'Phường Hòn Gai' where code = '06685' and vintage = '2025'")
+    cli("qr", "--all", "--under", "06685", "--poster-dir", "out").said("2 tệp của đơn vị đã đổi tên", "out/cu")
+    assert {file.name for file in Path("out").glob("*.pdf")} == {"06685-phuong-hon-gai.pdf", "index-06685.pdf"}
+
+
+def test_one_poster_and_square_are_written_whole(cli: Cli, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for file in ("a.pdf", "a.png", "sheet.pdf"):
+        Path(file).write_bytes(b"before")
+
+    def cut(_number: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", cut)
+    assert cli("qr", "06685", "--poster", "a.pdf").status != 0
+    assert cli("qr", "06685", "-o", "a.png").status != 0
+    assert cli("qr", "--sheet", "--under", "06685", "-o", "sheet.pdf").status != 0
+    assert [Path(file).read_bytes() for file in ("a.pdf", "a.png", "sheet.pdf")] == [b"before"] * 3
 
 
 def test_a_sheet_of_a_province(cli: Cli, world: World) -> None:
