@@ -18,9 +18,9 @@ from dialogs import summaries
 from locales import Voice, speaking
 from reports import runs
 from reports import schedules as times
-from reports.model import UnitFigures
+from reports.model import Chart
 from reports.schedules import Schedule
-from reports.summaries import pace, text, year_told
+from reports.summaries import pace, picture, text, year_told
 from storage import deletions, events, reach, recipients, schedules, summary_pages, units
 from storage.base import Connection
 from storage.engine import TransientFailure
@@ -43,7 +43,7 @@ class Means:
 
     run: Callable[[Callable[[Connection], Any]], Awaitable[Any]]
     read: Callable[[Callable[[Connection], Any]], Awaitable[Any]]
-    draw: Callable[[UnitFigures, Voice], Awaitable[bytes]]
+    draw: Callable[[Chart, Voice], Awaitable[bytes]]
     keep: Callable[[bytes], Awaitable[str]]
     schedules: tuple[Schedule, ...]
 
@@ -231,8 +231,8 @@ async def _made(means: Means, wanted: Wanted, few: asyncio.Semaphore, now: datet
     page: Page
     try:
         async with few:  # what waits for the writer together is one batch to it, and others' turns wait for that
-            page, told = await means.run(partial(_reckon, run_id=run_id, unit_id=unit_id, language=language, now=now))
-        key, size = await _drawn(means, told, language)
+            page, chart = await means.run(partial(_reckon, run_id=run_id, unit_id=unit_id, language=language, now=now))
+        key, size = (None, 0) if chart is None else await _drawn(means, chart, language)
     except TransientFailure:
         raise
     except Exception as error:  # noqa: BLE001 - one unit's figures must not hold up the country's
@@ -241,9 +241,9 @@ async def _made(means: Means, wanted: Wanted, few: asyncio.Semaphore, now: datet
     return replace(page, picture=key, picture_size=size)
 
 
-def _reckon(conn: Connection, run_id: int, unit_id: int, language: str, now: datetime) -> tuple[Page, UnitFigures]:
-    """A unit's page without its chart, in a language, and its figures, which are kept under a code that is the same in
-    every language. Raises ``LookupError``: the run has ended."""
+def _reckon(conn: Connection, run_id: int, unit_id: int, language: str, now: datetime) -> tuple[Page, Chart | None]:
+    """A unit's page without its chart, in a language, and what is to be drawn, if anything. The figures are kept under
+    a code that is the same in every language. Raises ``LookupError``: the run has ended."""
     unit = units.by_id(conn, unit_id)
     run = next((each for each in schedules.open_runs(conn) if each.id == run_id), None)
     if unit is None or run is None:
@@ -256,16 +256,16 @@ def _reckon(conn: Connection, run_id: int, unit_id: int, language: str, now: dat
         before = runs.kept(conn, earlier) if earlier is not None else None
         if before is not None and before.year != told.year:
             before = None
-        words = text(told, before, pace(conn, unit, told))
-    return Page(run_id, unit_id, language, words, None, 0, told.run, told.as_of), told
+        below = pace(conn, unit, told)
+        words = text(told, before, below)
+        chart = None if told.empty else picture(told, below)
+    return Page(run_id, unit_id, language, words, None, 0, told.run, told.as_of), chart
 
 
-async def _drawn(means: Means, figures: UnitFigures, language: str) -> tuple[str | None, int]:
-    """The chart's key and size; ``None`` where there is nobody to draw, or it cannot be drawn: the words go alone."""
-    if figures.empty:
-        return None, 0
+async def _drawn(means: Means, chart: Chart, language: str) -> tuple[str | None, int]:
+    """The chart's key and size; ``None`` where it cannot be drawn: the words go alone."""
     try:
-        image = await means.draw(figures, Voice(language, "anh_chi"))
+        image = await means.draw(chart, Voice(language, "anh_chi"))
         return await means.keep(image), len(image)
     except TransientFailure:
         raise

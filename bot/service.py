@@ -29,7 +29,7 @@ from dialogs.model import Incoming
 from dialogs.states import Rules
 from dialogs.turn import Taken, rescue_turn, take_turn
 from locales import Voice
-from reports.model import UnitFigures
+from reports.model import Chart
 from reports.pool import ChartPool
 from storage import events, inbox, units
 from storage.base import Connection
@@ -199,8 +199,8 @@ class Service:
             self._wake_notices.set()
         return told
 
-    async def _draw(self, figures: UnitFigures, voice: Voice) -> bytes:
-        return await self.charts.draw(figures, 1, voice)
+    async def _draw(self, what: Chart, voice: Voice) -> bytes:
+        return await self.charts.draw(what, 1, voice)
 
     # ---------------------------------------------------------------------------------------- turns
 

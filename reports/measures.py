@@ -119,6 +119,11 @@ def _named(tallies: Mapping[str, int] | None, prefix: str) -> Iterator[tuple[str
             yield what[len(prefix) :], n
 
 
+def _handed_in_rate(raw: Raw) -> Value:
+    of = raw.statuses
+    return share(sum(of.get(each, 0) for each in SUBMITTED), sum(of.get(each, 0) for each in REGISTERED))
+
+
 def _median_days(raw: Raw) -> Value:
     days = sorted((int(day), n) for day, n in _named(raw.tallies, "days/"))
     total = sum(n for _day, n in days)
@@ -197,6 +202,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure("registered", "count", _in(*REGISTERED)),
     Measure("started", "count", _in(*STARTED)),
     Measure("submitted", "count", _in(*SUBMITTED)),
+    Measure("handed_in_rate", "share", _handed_in_rate),
     Measure("waiting", "count", _in("submitted"), lower_is_better=True),
     Measure("returned", "count", _in("returned"), lower_is_better=True),
     Measure("approved", "count", _in("approved")),

@@ -98,6 +98,11 @@ class UnitFigures:
         return measures.pass_rate(self.approved, self.not_met)
 
     @property
+    def handed_in_rate(self) -> float | None:
+        """Tỉ lệ nộp hồ sơ: handed in of those registered, 0 to 1; ``None`` while nobody is registered."""
+        return measures.share(self.submitted, self.registered)
+
+    @property
     def participation(self) -> float | None:
         """Tỉ lệ tham gia: registered of the population, 0 to 1; ``None`` where that is not known."""
         return measures.share(self.registered, self.people)
@@ -149,6 +154,8 @@ class Ranking:
     """The units directly below one, best first, those without a value last (xếp hạng), with median and target.
 
     ``median`` is over the rows that have a value; ``target`` is in the measure's own unit (``kind``) or ``None``.
+    ``marked``: the codes of rows that are to be seen. ``left_out``: after how many rows how many others are left out;
+    ``nobody``: in how many units, left out as well, nobody is registered.
     """
 
     name: str
@@ -160,6 +167,9 @@ class Ranking:
     rows: tuple[Ranked, ...]
     median: float | None
     target: float | None
+    marked: frozenset[str] = frozenset()
+    left_out: tuple[int, int] | None = None
+    nobody: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from locales import _, day, number, percent
 from reports import figures as reckoning
-from reports.model import CENTRE, PROVINCE, Row, UnitFigures
+from reports import measures
+from reports.model import CENTRE, PROVINCE, Chart, Ranked, Ranking, Row, UnitFigures
 from reports.text import as_of
 from storage import coverage, nudges, seasons, units
 from storage.base import Connection
 from storage.units import UnitRow
 
 SLOWEST = 5
+MOST_ROWS, FIRST, LAST = 25, 8, 14  # of a picture; of more units the first, and the last
 
 
 def year_told(conn: Connection, unit: UnitRow, at: datetime) -> int:
@@ -32,11 +35,13 @@ def year_told(conn: Connection, unit: UnitRow, at: datetime) -> int:
 @dataclass(frozen=True, slots=True)
 class Pace:
     """The units below one that are furthest behind and have somebody to be reminded of it; beside them, how many have
-    nobody, and in how many nobody has registered. Units that are not open yet count nowhere."""
+    nobody, and in how many nobody has registered; all that are *going* on, the furthest behind first. Units that are
+    not open yet count nowhere."""
 
     rows: tuple[Row, ...] = ()
     without_officer: int = 0
     without_people: int = 0
+    going: tuple[Row, ...] = ()
 
 
 def pace(conn: Connection, unit: UnitRow, figures: UnitFigures, most: int = SLOWEST) -> Pace:
@@ -46,14 +51,47 @@ def pace(conn: Connection, unit: UnitRow, figures: UnitFigures, most: int = SLOW
     closed = coverage.closed_below(conn, unit, seasons.today(figures.as_of))
     led = nudges.with_officers(conn, unit.id)
     # A unit that closed again, or has a part that is open, is under way.
-    going = [row for row in figures.rows if row.registered or ids.get(row.code) not in closed]
-    found = sorted((row for row in going if ids.get(row.code) in led), key=_behind)
-    return Pace(tuple(found[:most]), len(going) - len(found), sum(not row.registered for row in found))
+    under_way = (row for row in figures.rows if row.registered or ids.get(row.code) not in closed)
+    going = tuple(sorted(under_way, key=_behind))
+    found = [row for row in going if ids.get(row.code) in led]
+    return Pace(tuple(found[:most]), len(going) - len(found), sum(not row.registered for row in found), going)
 
 
 def _behind(row: Row) -> tuple[float, int, int, str]:
     share = row.submitted / row.registered if row.registered else 0.0
     return share, row.submitted, row.registered, row.code
+
+
+def picture(figures: UnitFigures, below: Pace) -> Chart:
+    """What a summary shows above its words: of the centre and a province the units below by what share of those
+    registered have handed in, those marked that the words name; else the unit's own figures.
+
+    One picture: of more than 25 units the first few, and more of the last, since it is these that somebody must reach.
+    """
+    known = [row for row in below.going[::-1] if row.registered]
+    if figures.level > PROVINCE or len(known) < 2:
+        return figures
+    values = [row.submitted / row.registered for row in known]
+    ranked = [Ranked(row.code, row.label, value) for row, value in zip(known, values, strict=True)]
+    shown, left_out = ranked, None
+    if len(ranked) > MOST_ROWS:
+        shown = ranked[:FIRST] + ranked[-LAST:]
+        left_out = (FIRST, len(ranked) - len(shown))
+    measure = measures.measure("handed_in_rate")
+    return Ranking(
+        figures.name,
+        figures.year,
+        figures.as_of,
+        measure.name,
+        measure.label,
+        measure.kind,
+        tuple(shown),
+        statistics.median(values),
+        None,
+        frozenset(row.code for row in below.rows if row.registered),
+        left_out,
+        len(below.going) - len(known),
+    )
 
 
 def text(figures: UnitFigures, before: UnitFigures | None = None, below: Pace | None = None) -> str:

@@ -281,6 +281,7 @@ def as_json(figures: UnitFigures) -> dict[str, Any]:
         **asdict(figures),
         "as_of": figures.as_of.isoformat(),
         "pass_rate": figures.pass_rate,
+        "handed_in_rate": figures.handed_in_rate,
         "participation": figures.participation,
         "measures": {
             each.name: {"label": each.label, "kind": each.kind, "value": getattr(figures, each.name)}

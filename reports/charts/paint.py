@@ -26,6 +26,7 @@ from reports.charts.sheet import (
     BLUE,
     GREEN,
     INK,
+    MARKED,
     MUTED,
     ORANGE,
     PAPER,
@@ -41,11 +42,11 @@ Z_RLE = 3  # zlib's number, which Pillow passes on
 Numbers = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.uint16]
 
-FLAT = (PAPER, BAND, RULE, INK, MUTED, SKY, ORANGE, GREEN, BLUE, VERMILION, *STEPS)
+FLAT = (PAPER, BAND, MARKED, RULE, INK, MUTED, SKY, ORANGE, GREEN, BLUE, VERMILION, *STEPS)
 NUMBER = {colour: at for at, colour in enumerate(FLAT)}
 # Which text or curve stands on which ground: between the two of a pair the palette has seven steps.
 PAIRS = (
-    *((ink, ground) for ink in (INK, MUTED) for ground in (PAPER, BAND)),
+    *((ink, ground) for ink in (INK, MUTED) for ground in (PAPER, BAND, MARKED)),
     *((ink, PAPER) for ink in (ORANGE, GREEN)),
     *((PAPER, ground) for ground in (BLUE, VERMILION)),
     *((ink, ground) for ground, ink in ON.items()),

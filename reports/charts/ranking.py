@@ -12,10 +12,12 @@ from reports.charts.sheet import (
     HIGHEST,
     INK,
     MARGIN,
+    MARKED,
     MUTED,
     NAME_LINE,
     NAME_SIZE,
     NAME_WIDTH,
+    ORANGE,
     PAPER,
     SMALLEST,
     VERMILION,
@@ -26,7 +28,7 @@ from reports.charts.sheet import (
     spans,
     widest,
 )
-from reports.model import Kind, Ranked, Ranking
+from reports.model import Kind, Ranking
 from reports.text import days_in_words
 
 ROWS = 25  # a page
@@ -75,6 +77,8 @@ def _head(ranking: Ranking) -> Sheet:
     for key, value, mark in (("median", ranking.median, _median), ("target", ranking.target, _target)):
         if value is not None:
             told.append((_(f"chart.{key}", value=value_text(ranking.kind, value)), mark))
+    if ranking.marked:
+        told.append((_("chart.marked"), _mark))
     _legend(sheet, told)
     return sheet
 
@@ -93,12 +97,14 @@ def _height(lines: Sequence[str]) -> float:
     return max(ROW, len(lines) * NAME_LINE + 12)
 
 
-def _places(rows: Sequence[Ranked]) -> list[str]:
+def _places(ranking: Ranking) -> list[str]:
     """Equal values share a place; what has no value has none."""
-    found: list[str] = []
+    rows, found = ranking.rows, list[str]()
+    after, left_out = ranking.left_out or (len(rows), 0)
     for at, row in enumerate(rows):
-        tied = at > 0 and row.value == rows[at - 1].value
-        found.append("" if row.value is None else found[-1] if tied else number(at + 1))
+        tied = at > 0 and at != after and row.value == rows[at - 1].value
+        place = number(at + 1 + (left_out if at >= after else 0))
+        found.append("" if row.value is None else found[-1] if tied else place)
     return found
 
 
@@ -106,7 +112,7 @@ def _rows(sheet: Sheet, ranking: Ranking, names: Sequence[Sequence[str]], first:
     # Measured over all pages, so that a bar of one length means the same on each.
     values = [row.value for row in ranking.rows]
     told = [_("chart.no_value") if value is None else value_text(ranking.kind, value) for value in values]
-    places = _places(ranking.rows)
+    places = _places(ranking)
     name_at = MARGIN + max(fonts.width(place, SMALLEST) for place in places) + 16
     left = name_at + widest(names, NAME_SIZE) + 24
     right = WIDTH - MARGIN - max(fonts.width(text, NAME_SIZE, True) for text in told) - 20
@@ -114,9 +120,14 @@ def _rows(sheet: Sheet, ranking: Ranking, names: Sequence[Sequence[str]], first:
     per_one = (right - left) / (most or 1)
     top = sheet.bottom
     for at in range(first, last):
+        if ranking.left_out is not None and at == ranking.left_out[0]:
+            between = _("report.between", n=number(ranking.left_out[1]))
+            sheet.say(name_at, baseline(sheet.bottom + ROW / 2, SMALLEST), between, SMALLEST, colour=MUTED)
+            sheet.bottom += ROW
         height, value = _height(names[at]), values[at]
-        if (at - first) % 2 == 0:
-            sheet.box(0, sheet.bottom, WIDTH, height, BAND)
+        marked = ranking.rows[at].code in ranking.marked
+        if marked or (at - first) % 2 == 0:
+            sheet.box(0, sheet.bottom, WIDTH, height, MARKED if marked else BAND)
         middle = sheet.bottom + height / 2
         y = baseline(middle, NAME_SIZE)
         if places[at]:
@@ -125,12 +136,17 @@ def _rows(sheet: Sheet, ranking: Ranking, names: Sequence[Sequence[str]], first:
         missing = value is None
         sheet.say(WIDTH - MARGIN, y, told[at], NAME_SIZE, not missing, MUTED if missing else INK, "right")
         if value is not None:
-            sheet.box(left, middle - BAR / 2, length(value, per_one), BAR, BLUE)
+            sheet.box(left, middle - BAR / 2, length(value, per_one), BAR, ORANGE if marked else BLUE)
         sheet.bottom += height
+    end = sheet.bottom
+    if ranking.nobody and last == len(ranking.rows):
+        said = _("chart.units_without", n=number(ranking.nobody))
+        sheet.say(name_at, baseline(sheet.bottom + ROW / 2, SMALLEST), said, SMALLEST, colour=MUTED)
+        sheet.bottom += ROW
     if ranking.target is not None:
-        _target(sheet, left + ranking.target * per_one, top, sheet.bottom)
+        _target(sheet, left + ranking.target * per_one, top, end)
     if ranking.median is not None:
-        _median(sheet, left + ranking.median * per_one, top, sheet.bottom)
+        _median(sheet, left + ranking.median * per_one, top, end)
 
 
 def _legend(sheet: Sheet, told: Sequence[tuple[str, Callable[[Sheet, float, float, float], None]]]) -> None:
@@ -145,6 +161,11 @@ def _legend(sheet: Sheet, told: Sequence[tuple[str, Callable[[Sheet, float, floa
         x += wide + 56
     if told:
         sheet.bottom += 54
+
+
+def _mark(sheet: Sheet, x: float, top: float, bottom: float) -> None:
+    middle = (top + bottom) / 2
+    sheet.box(x - 12, middle - 12, 24, 24, ORANGE)
 
 
 def _median(sheet: Sheet, x: float, top: float, bottom: float) -> None:

@@ -24,6 +24,7 @@ SMALLEST = 28  # px: about 10 px on a phone 390 px wide
 SKY, ORANGE, GREEN, BLUE, VERMILION = "#56B4E9", "#E69F00", "#009E73", "#0072B2", "#C04E00"
 SERIES = {"registered": SKY, "submitted": ORANGE, "approved": GREEN}
 INK, MUTED, RULE, BAND, PAPER = "#1A1A1A", "#555555", "#C9CED4", "#F3F6F9", "#FFFFFF"
+MARKED = "#FCEBCB"  # behind a row that is to be seen, whose bar may be of no length
 
 NAME_SIZE, NAME_LINE, NAME_WIDTH = 30, 36, 340
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import lru_cache
 from statistics import median
@@ -89,14 +90,24 @@ def heatmap(
     return HeatMap(name, 2026, AT, indicators, rows, minimum)
 
 
+def summary() -> Ranking:
+    """What a summary shows of a province: the first and the last units, those marked that must be reached."""
+    found = ranked_units("22")
+    known = tuple(row for row in found.rows if row.value is not None)
+    rows = known[:8] + known[-14:]
+    marked = frozenset(row.code for row in rows[-7:] if row.code != rows[-3].code)
+    return replace(found, label="Tỉ lệ nộp hồ sơ", target=None, rows=rows, marked=marked, left_out=(8, len(known) - 22), nobody=6)
+
+
 NEW_KINDS = {
     "funnel": funnel(),
     "funnel of a country": funnel((1_204_331, 1_100_010, 834_090, 612_458), CENTRE_NAME),
     "funnel that grows": funnel((3, 5, 9, 0)),
     "ranking of a province": ranked_units("22"),
     "ranking of the country": ranked_units("", "count", 9_876_543, target=8_000_000, name=CENTRE_NAME),
-    "ranking by days": ranked_units("22", "days", 17.5, label="Số ngày xét, trung vị", target=5),
+    "ranking by days": ranked_units("22", "days", 17.5, label="Số ngày xét, hồ sơ ở giữa", target=5),
     "ranking by points": ranked_units("22", "points", 10, label="Điểm trung bình", target=None),
+    "summary of a province": summary(),
     "one row": ranking([0.5]),
     "long names": ranking([0.5, None] * 30, units=tuple((str(at), LONG) for at in range(60)), name=LONG),
     "progress": progress(),

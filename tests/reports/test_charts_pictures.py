@@ -29,6 +29,7 @@ PICTURES = {
     "nothing-yet": nothing_yet(),
     "funnel": samples.funnel(),
     "ranking": samples.ranked_units("22"),
+    "summary": samples.summary(),
     "progress": samples.progress(),
     "heat-map": samples.heatmap(samples.names("22")),
 }
