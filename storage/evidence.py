@@ -667,6 +667,7 @@ def forget_arrivals(conn: Connection, contact_id: int) -> None:
     """The contact is going: what it sent and is still on its way does not come any more."""
     for assessment_id in sorted({row.assessment_id for row in _DROP_ARRIVING.all(conn, contact=contact_id)}):
         dossier = _DOSSIER.first(conn, assessment=assessment_id)
+        assert dossier is not None  # its evidence was there a moment ago
         stale.changed(conn, dossier.unit_id, dossier.year, dossier.status)
 
 

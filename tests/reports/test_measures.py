@@ -25,6 +25,7 @@ from storage.base import Connection, Refused
 from storage.evidence import evidence
 from storage.people import people
 from storage.recount import check
+from storage.stale import HANDED_IN
 from storage.units import UnitRow
 from tests.reports.test_figures import CRITERIA, GROUPS, NOW, PLACES, STEPS, Life, unit
 
@@ -65,7 +66,7 @@ def recounted(conn: Connection, place: UnitRow, year: int, now: datetime) -> dic
     rows = conn.execute(
         sa.select(assessments)
         .join(counters.units, counters.units.c.id == assessments.c.unit_id)
-        .where(below, assessments.c.year == year, assessments.c.status.in_(tallies.HANDED_IN))
+        .where(below, assessments.c.year == year, assessments.c.status.in_(HANDED_IN))
     ).all()
     days = [
         (row.decided_at.astimezone(seasons.ZONE).date() - row.submitted_at.astimezone(seasons.ZONE).date()).days
@@ -218,7 +219,7 @@ def test_five_working_days(conn: Connection, today: str, due: str) -> None:
 def test_nothing_to_measure_is_none_and_not_nought() -> None:
     nothing = Raw({})
     assert {each.name: each.of(nothing) for each in measures.MEASURES if each.kind != "count"} == {
-        "pass_rate": None, "median_days": None, "evidence_rate": None, "participation": None
+        "pass_rate": None, "handed_in_rate": None, "median_days": None, "evidence_rate": None, "participation": None
     }  # fmt: skip
     assert measures.value("mean:A1", nothing) is None
     with pytest.raises(KeyError):

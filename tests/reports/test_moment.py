@@ -45,7 +45,8 @@ class Others:
     """Between any two statements of a reader somebody else commits, and now and then folds."""
 
     def __init__(self, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.engine, self.at, self.reader = engine, 0, None
+        self.engine, self.at = engine, 0
+        self.reader: Connection | None = None
         asked = Prepared._cursor
 
         def between(statement: Prepared, conn: Connection, values: dict[str, Any]) -> Any:
@@ -55,7 +56,6 @@ class Others:
             return asked(statement, conn, values)
 
         monkeypatch.setattr(Prepared, "_cursor", between)
-        self.reader: Connection | None
 
     def goes_on(self, conn: Connection) -> None:
         self.at += 1
