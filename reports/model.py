@@ -167,7 +167,7 @@ class Ranking:
     rows: tuple[Ranked, ...]
     median: float | None
     target: float | None
-    marked: frozenset[str] = frozenset()
+    marked: tuple[str, ...] = ()
     left_out: tuple[int, int] | None = None
     nobody: int = 0
 

@@ -88,7 +88,7 @@ def picture(figures: UnitFigures, below: Pace) -> Chart:
         tuple(shown),
         statistics.median(values),
         None,
-        frozenset(row.code for row in below.rows if row.registered),
+        tuple(row.code for row in below.rows if row.registered),
         left_out,
         len(below.going) - len(known),
     )

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 
+from storage import targets
 from storage.targets import populations
 from tests.bot.conftest import Cli
 from tests.support.world import World
@@ -43,7 +44,9 @@ def test_a_report_in_other_ways(cli: Cli, world: World) -> None:
     cli("report", "22", "--kind", "ranking", "--by", "x").refused(2, "pass_rate")
 
 
-def test_a_population_is_taken_in_whole_or_not_at_all(cli: Cli, world: World, folder: Path) -> None:
+def test_a_population_is_taken_in_whole_or_not_at_all(
+    cli: Cli, world: World, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def kept() -> list[tuple[str, int]]:
         with world.read() as conn:
             found = conn.execute(sa.select(populations).order_by(populations.c.people)).all()
@@ -57,7 +60,12 @@ def test_a_population_is_taken_in_whole_or_not_at_all(cli: Cli, world: World, fo
     file.write_text("\ufeffunit;people\n06685;1.000\n22;9000\n", encoding="utf-8")
     cli("population", "import", "people.csv", "--dry-run").said("Chưa ghi gì", "10.000 người")
     assert kept() == []
-    cli("population", "import", "people.csv", "--date", "2026-01-01").said("Đã ghi dân số của 2 đơn vị")
+    with monkeypatch.context() as patched:  # a file of two rows in two transactions
+        patched.setattr(targets, "ROWS_A_TIME", 1)
+        cli("population", "import", "people.csv", "--date", "2026-01-01").said("Đã ghi dân số của 2 đơn vị")
+    with world.read() as conn:
+        said = conn.execute(sa.text("select subject, details from audit where action = 'population.import'")).all()
+    assert [tuple(row) for row in said] == [("day:2026-01-01", '{"rows": 2, "people": 10000}')]
     cli("population", "import", "people.csv", "--date", "2026-01-01").said("Đã ghi")
     assert kept() == [("2026-01-01", 1000), ("2026-01-01", 9000)]
     world.citizen().joins()

@@ -95,8 +95,10 @@ def summary() -> Ranking:
     found = ranked_units("22")
     known = tuple(row for row in found.rows if row.value is not None)
     rows = known[:8] + known[-14:]
-    marked = frozenset(row.code for row in rows[-7:] if row.code != rows[-3].code)
-    return replace(found, label="Tỉ lệ nộp hồ sơ", target=None, rows=rows, marked=marked, left_out=(8, len(known) - 22), nobody=6)
+    marked = tuple(row.code for row in rows[-7:] if row.code != rows[-3].code)
+    return replace(
+        found, label="Tỉ lệ nộp hồ sơ", target=None, rows=rows, marked=marked, left_out=(8, len(known) - 22), nobody=6
+    )
 
 
 NEW_KINDS = {

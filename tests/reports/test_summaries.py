@@ -57,7 +57,7 @@ def test_all_of_few_units_are_shown() -> None:
 
 def test_units_where_nobody_is_registered_are_told_by_their_number() -> None:
     what = ranking(below(10, nobody=7))
-    assert (len(what.rows), what.nobody, what.marked) == (10, 7, frozenset())
+    assert (len(what.rows), what.nobody, what.marked) == (10, 7, ())
     page = charts.compose(what)
     assert_readable(page)
     assert "và 7 đơn vị chưa có ai đăng ký" in said(page)
