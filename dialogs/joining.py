@@ -442,8 +442,8 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
             return Next(AskGroup(unit, name, year, number, form, sealed))
         case (AskGroup(unit, name, year, number, _form, sealed), Pressed("back")):
             return Next(AskForm(unit, name, year, number, sealed))
-        case (AskGroup(), Pressed()) if said := _not_open(turn, _unit(view)):
-            return _sent_away(turn, said)  # it was open at the consent, an hour or a month ago
+        case (AskGroup(), Pressed()) if closed := _not_open(turn, _unit(view)):
+            return _sent_away(turn, closed)  # it was open at the consent, an hour or a month ago
         case (AskGroup(unit, name, year, number, form, sealed), Pressed(group)):
             nth = _place(turn, view, group)
             if isinstance(nth, datetime):  # every answer is kept: the last button is there to be pressed again
