@@ -44,7 +44,7 @@ def choice(view: Opened) -> Choice | None:
 
 def begin(state: Dossier | Reading, view: Opened) -> Next:
     """From the card."""
-    if view.listed is None or not view.reviewer:
+    if view.listed is None:
         return Next(state)
     return Next(at(state, Comparing, imported=view.listed.imported, decided=isinstance(state, Reading)))
 

@@ -226,6 +226,13 @@ class Known:
 
     conn: Connection
     ring: KeyRing
+    _communes: dict[int, str] = field(default_factory=dict, init=False)
+
+    def commune(self, unit_id: int) -> str:
+        """The path of the commune that a unit is or lies in."""
+        if unit_id not in self._communes:
+            self._communes[unit_id] = titles.commune_path(self.conn, unit_id)
+        return self._communes[unit_id]
 
     def bearer(self, number: Traces) -> Imported | None:
         """Who bears an id number."""
@@ -244,14 +251,13 @@ class Known:
         """What the phone of a row would be kept as."""
         if row.phone is None:
             return ()
-        return phone_mark(self.ring, row.name, titles.commune_path(self.conn, row.unit_id), row.phone)
+        return phone_mark(self.ring, row.name, self.commune(row.unit_id), row.phone)
 
     def year_mark(self, row: Listed) -> Chain:
         """What its year of birth would be."""
         if row.birth_year is None:
             return ()
-        commune = titles.commune_path(self.conn, row.unit_id)
-        return identity.mark(self.ring, "year", spelling(row.name), commune, str(row.birth_year))
+        return identity.mark(self.ring, "year", spelling(row.name), self.commune(row.unit_id), str(row.birth_year))
 
     def forgotten(self, row: Listed) -> bool:
         """Has the one whom a row is about been erased from the lists?"""

@@ -256,7 +256,7 @@ def verdict(known: Known, run_id: int | None, row: Listed) -> tuple[str, Importe
     title = row.title
     if found is not None and (title is None or title.year in known.years(found)):
         return "known", found
-    if title is not None and titles.worked_here(known.conn, titles.commune_path(known.conn, row.unit_id), title.year):
+    if title is not None and titles.worked_here(known.conn, known.commune(row.unit_id), title.year):
         return "ours", None
     return ("new" if found is None else "added"), found
 

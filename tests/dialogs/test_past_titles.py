@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from dialogs.model import Pressed
-from storage import claims, identity, imported, imports, privacy, titles, units
+from storage import claims, identity, imported, imports, people, privacy, titles, units
 from storage.imported import Listed, Past
-from tests.support.lists import RING, keyed, traced
+from tests.support.lists import RING, keyed, stated, traced
 from tests.support.lists import undo as undo_run
 from tests.support.world import Chat, World
 
@@ -137,10 +137,21 @@ def test_who_put_it_off_or_joined_before_is_asked_in_their_data(world: World) ->
 
 def test_who_is_in_no_list_is_asked_nothing(world: World) -> None:
     listed(world, 2023)
-    for facts in ({"name": "Lê Văn Khác"}, {"year": "1960"}, {"payload": "DV06661E"}):
-        if facts.get("payload"):
-            continue
+    for facts in ({"name": "Lê Văn Khác"}, {"year": "1960"}):
         world.citizen().joins(**facts).sees_not(ASKED).sees("phiếu")
+
+
+def test_who_bears_anothers_number_is_not_asked(world: World) -> None:
+    """A slip in one's own number; the reviewer reads of it."""
+    listed(world, 2023, number="022057000001")
+    citizen = world.citizen().joins(name="Lê Văn Khác")
+    with world.write() as conn:
+        person = people.person(conn, 1)
+        assert person is not None
+        stated(conn, person, "022057000001")
+    citizen.types("/dulieu").sees_not("Danh sách các năm trước")
+    citizen.presses("back").submits()
+    world.officer().types("/hangdoi").presses("Lê Văn Khác").sees("trùng số định danh, năm sinh", "Cần hỏi lại")
 
 
 def test_one_that_is_settled_meanwhile(world: World) -> None:
