@@ -35,13 +35,15 @@ def year_told(conn: Connection, unit: UnitRow, at: datetime) -> int:
 @dataclass(frozen=True, slots=True)
 class Pace:
     """The units below one that are furthest behind and have somebody to be reminded of it; beside them, how many have
-    nobody, and in how many nobody has registered; all that are *going* on, the furthest behind first. Units that are
-    not open yet count nowhere."""
+    nobody, and in how many nobody has registered; all that are *going* on, the furthest behind first; where too few
+    have somebody, the *unled* that are furthest behind of those where people have registered. Units that are not open
+    yet count nowhere."""
 
     rows: tuple[Row, ...] = ()
     without_officer: int = 0
     without_people: int = 0
     going: tuple[Row, ...] = ()
+    unled: tuple[Row, ...] = ()
 
 
 def pace(conn: Connection, unit: UnitRow, figures: UnitFigures, most: int = SLOWEST) -> Pace:
@@ -54,7 +56,10 @@ def pace(conn: Connection, unit: UnitRow, figures: UnitFigures, most: int = SLOW
     under_way = (row for row in figures.rows if row.registered or ids.get(row.code) not in closed)
     going = tuple(sorted(under_way, key=_behind))
     found = [row for row in going if ids.get(row.code) in led]
-    return Pace(tuple(found[:most]), len(going) - len(found), sum(not row.registered for row in found), going)
+    rows = tuple(found[:most])
+    unled = [row for row in going if row.registered and ids.get(row.code) not in led][: most - len(rows)]
+    without_people = sum(not row.registered for row in found)
+    return Pace(rows, len(going) - len(found), without_people, going, tuple(unled))
 
 
 def _behind(row: Row) -> tuple[float, int, int, str]:
@@ -119,10 +124,11 @@ def slowest_in_words(level: int, below: Pace) -> str:
     """The slowest units below one of a level, a line each, with what they are measured by, and how many have nobody;
     ``""`` where there is nothing to tell."""
     lines = []
-    if below.rows:
-        n = number(len(below.rows))
-        lines.append(_("summary.slowest.centre" if level == CENTRE else "summary.slowest", n=n))
-    lines.extend(map(_slow, below.rows))
+    named = sorted((*below.rows, *below.unled), key=_behind)
+    if named:
+        lines.append(_("summary.slowest.centre" if level == CENTRE else "summary.slowest", n=number(len(named))))
+    for row in named:
+        lines.append(_("summary.slow.unled", line=_slow(row)) if row in below.unled else _slow(row))
     if below.without_officer:
         lines.append(_("summary.without_officer", n=number(below.without_officer)))
     if below.without_people > len(below.rows):

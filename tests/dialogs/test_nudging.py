@@ -82,6 +82,16 @@ def test_units_that_are_not_open_yet_are_not_slow(world: World, supervisor: Chat
     press(supervisor, "go:slow:22").sees("2 xã, phường, đặc khu chậm nhất", "Phường Hạ Long: chưa có ai đăng ký")
 
 
+def test_the_slowest_without_an_officer_are_named_and_not_nudged(world: World, supervisor: Chat) -> None:
+    world.officer("06688", "reviewer")
+    world.citizen().joins()
+    press(supervisor, "go:slow:22").sees(
+        "2 xã, phường, đặc khu chậm nhất", "Phường Hồng Gai: 0 trong 1 người đăng ký đã nộp, chưa có cán bộ"
+    )
+    assert [each.id for each in supervisor.screen.choices if each.id.startswith("one:")] == ["one:06688"]
+    supervisor.presses("all").sees("Đã gửi lời nhắc tới cán bộ: Phường Hạ Long.").sees_not("Chưa có cán bộ nào")
+
+
 def test_at_new_year_the_slowest_are_those_of_the_year_that_ended(world: World, supervisor: Chat) -> None:
     world.citizen().joins().submits()
     officer = world.officer("06685", "reviewer")

@@ -49,6 +49,19 @@ def test_the_first_few_and_more_of_the_last_are_on_one_picture() -> None:
     assert all(f"Xã số {at}" in text(province(found), None, found) for at in range(1, 6))
 
 
+def test_where_few_have_an_officer_the_slowest_without_one_are_named_too() -> None:
+    first, second, third = below(3).going
+    said = text(province(below(3)), None, Pace((third,), 2, going=(first, second, third), unled=(first, second)))
+    lines = said.splitlines()
+    at = lines.index("3 xã, phường, đặc khu chậm nhất:")
+    assert lines[at + 1 : at + 5] == [
+        "• Xã số 1: 1 trong 200 người đăng ký đã nộp, chưa có cán bộ",
+        "• Xã số 2: 2 trong 200 người đăng ký đã nộp, chưa có cán bộ",
+        "• Xã số 3: 3 trong 200 người đăng ký đã nộp",
+        "Đơn vị chưa có cán bộ: 2",
+    ]
+
+
 def test_all_of_few_units_are_shown() -> None:
     what = ranking(below(25))
     assert (len(what.rows), what.left_out) == (25, None)
