@@ -17,7 +17,7 @@ test: setup system-packages  ## every test: Chromium, PostgreSQL, ten kills on t
 	@HOCTAP_NO_SKIPS=1 .venv/bin/pytest -n 2 --dist worksteal $(ARGS)
 
 quick: setup  ## the tests that need only Python: SQLite, a few kills (up to 3 minutes)
-	@HOCTAP_KILLS=2 HOCTAP_TG_KILLS=1 HOCTAP_PUSH_KILLS=3 HOCTAP_EXAMPLES=5 .venv/bin/pytest -n 2 --dist worksteal -m "not slow and not browser and not postgres" $(ARGS)
+	@HOCTAP_KILLS=2 HOCTAP_TG_KILLS=1 HOCTAP_PUSH_KILLS=2 HOCTAP_PUSH_OFFICERS=120 HOCTAP_EXAMPLES=5 .venv/bin/pytest -n 2 --dist worksteal -m "not slow and not browser and not postgres" $(ARGS)
 
 bench: setup  ## measure against the bars
 	@.venv/bin/python -m benchmarks $(ARGS)

@@ -32,7 +32,7 @@ from tests.peers.telegram import BotApi, Call, FakeBot
 from tests.support.server import Server
 from tests.telegram.live import TOKENS
 
-OFFICERS = 500
+OFFICERS = int(os.environ.get("HOCTAP_PUSH_OFFICERS", "500"))
 PROVINCES = ("22", "31")
 TALKATIVE, NOTICES = 30, 3  # so many of them wait for so many notices as well
 A_SECOND = 80  # messages, so that the kills are spread over the whole push
