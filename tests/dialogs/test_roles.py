@@ -81,7 +81,7 @@ class Country:
             if any(each.id == "approve" for each in chat.screen.choices):
                 chat.presses("approve")
             return chat.types("/hoantac")
-        rest = {"baocao": unit, "thongbao": unit, "chitieu": f"{unit} 500"}.get(command, "")
+        rest = {"baocao": unit, "thongbao": unit, "chitieu": f"{unit} 60%"}.get(command, "")
         return chat.types(f"/{command} {rest}".strip())
 
     def _refused(self, chat: Chat) -> str:
