@@ -93,7 +93,7 @@ def picture(figures: UnitFigures, below: Pace) -> Chart:
         tuple(shown),
         statistics.median(values),
         None,
-        tuple(row.code for row in below.rows if row.registered),
+        tuple(row.code for row in (*below.rows, *below.unled) if row.registered),
         left_out,
         len(below.going) - len(known),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -75,6 +76,11 @@ def test_units_where_nobody_is_registered_are_told_by_their_number() -> None:
     assert_readable(page)
     assert "và 7 đơn vị chưa có ai đăng ký" in said(page)
     assert not any("Chậm nhất" in line for line in said(page))
+
+
+def test_units_without_an_officer_that_the_words_name_are_marked_too() -> None:
+    found = below(10, led=1)
+    assert ranking(replace(found, unled=found.going[1:5])).marked == tuple(f"{at:05}" for at in range(1, 6))
 
 
 @pytest.mark.parametrize(("count", "level"), [(1, 1), (0, 1), (10, 2)])
