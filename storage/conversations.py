@@ -400,7 +400,7 @@ _LAST_USED = Prepared(
         # A phone that several share speaks for one of them at a time.
         conversations.c.person_id == sa.bindparam("person"),
     )
-    .order_by(conversations.c.used_at.desc())
+    .order_by(conversations.c.used_at.desc(), contacts.c.id.desc())
     .limit(1)
 )
 _SPEAKING_FOR = Prepared(
