@@ -125,7 +125,9 @@ def _tally(conn: Connection) -> None:
     own: Counter[tuple[int, int, str]] = Counter()
     whole: Counter[tuple[int, int, str]] = Counter()
     for unit_id, year, path in conn.execute(
-        sa.select(stale.c.unit_id, stale.c.year, units.c.path).join_from(stale, units, units.c.id == stale.c.unit_id)
+        sa.select(stale.c.unit_id, stale.c.year, units.c.path)
+        .join_from(stale, units, units.c.id == stale.c.unit_id)
+        .distinct()
     ).all():
         for what, n in tallies.counted(conn, unit_id, year).items():
             own[unit_id, year, what] = n

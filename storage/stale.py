@@ -6,8 +6,6 @@ A change of status says so by its line in the ledger; a change of level or evide
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as pg_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import Field, SQLModel
 
 from storage.base import BigId, Connection, Prepared, table_of
@@ -16,10 +14,11 @@ HANDED_IN = ("submitted", "returned", "approved", "not_met")
 
 
 class StaleTally(SQLModel, table=True):
-    """A unit's year that changed since its tallies were counted."""
+    """A unit's year that changed since its tallies were counted: a row each time, so that nobody waits for anybody, and
+    one that is committed while the unit is counted stays for the next count."""
 
     __tablename__ = "tallies_stale"
-    __table_args__ = (sa.UniqueConstraint("unit_id", "year"),)
+    __table_args__ = (sa.Index("ix_tallies_stale_unit_id_year", "unit_id", "year"),)
     id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
     unit_id: int = Field(foreign_key="units.id")
     year: int
@@ -27,15 +26,12 @@ class StaleTally(SQLModel, table=True):
 
 stale = table_of(StaleTally)
 
-_TOUCH = {
-    name: Prepared(insert(stale).values(unit_id=sa.bindparam("unit"), year=sa.bindparam("of")).on_conflict_do_nothing())
-    for name, insert in (("sqlite", sqlite_insert), ("postgresql", pg_insert))
-}
+_TOUCH = Prepared(sa.insert(stale).values(unit_id=sa.bindparam("unit"), year=sa.bindparam("of")))
 
 
 def touch(conn: Connection, unit_id: int, year: int) -> None:
     """A unit's dossiers of a year changed: its tallies are to be counted anew."""
-    _TOUCH[conn.dialect.name].run(conn, unit=unit_id, of=year)
+    _TOUCH.run(conn, unit=unit_id, of=year)
 
 
 def changed(conn: Connection, unit_id: int, year: int, status: str) -> None:

@@ -257,12 +257,12 @@ def counted(conn: Connection, unit_id: int, year: int) -> dict[str, int]:
 
 
 _OLDEST = Prepared(
-    sa.select(stale.c.id, stale.c.unit_id, stale.c.year, units.c.path)
+    sa.select(stale.c.unit_id, stale.c.year, units.c.path)
     .select_from(stale.join(units, units.c.id == stale.c.unit_id))
     .order_by(stale.c.id)
     .limit(1)
 )
-_FRESH = Prepared(sa.delete(stale).where(stale.c.id == sa.bindparam("row")))
+_FRESH = Prepared(sa.delete(stale).where(stale.c.unit_id == sa.bindparam("unit"), stale.c.year == sa.bindparam("of")))
 _OWN = Prepared(
     sa.select(tallies.c.what, tallies.c.own).where(
         tallies.c.unit_id == sa.bindparam("unit"), tallies.c.year == sa.bindparam("of"), tallies.c.own != 0
@@ -276,7 +276,7 @@ def refresh(conn: Connection) -> bool:
     row = _OLDEST.first(conn)
     if row is None:
         return False
-    _FRESH.run(conn, row=row.id)  # first: what changes while this counts makes it stale anew
+    _FRESH.run(conn, unit=row.unit_id, of=row.year)  # first: a row that is not there yet is of what is not counted yet
     kept = {each.what: each.own for each in _OWN.all(conn, unit=row.unit_id, of=row.year)}
     now = counted(conn, row.unit_id, row.year)
     changes = {what: now.get(what, 0) - kept.get(what, 0) for what in now.keys() | kept.keys()}

@@ -24,6 +24,7 @@ from storage import (
 from storage.base import Connection, Refused, table_of
 from storage.engine import reading, writing
 from storage.recount import check
+from storage.stale import touch
 
 NOW = datetime(2026, 10, 5, 2, 0, tzinfo=UTC)
 CENTRE, PROVINCE, HONG_GAI, HA_LONG, KHU_3 = 1, 2, 3, 4, 5
@@ -127,6 +128,39 @@ def test_a_unit_that_changes_again_is_counted_again(database: sa.Engine) -> None
         settle(conn)
         assert tallies.whole(conn, PROVINCE, 2026) == {}
         assert check(conn) == []
+
+
+def test_what_changes_while_a_unit_is_counted_is_counted_again(database: sa.Engine) -> None:
+    """The unit waits to be counted already when a turn changes a level there, and commits after the count."""
+    if database.dialect.name == "sqlite":
+        pytest.skip("one writer at a time")
+    with writing(database) as conn:
+        row = hands_in(conn, joins(conn, HONG_GAI))
+        conn.execute(sa.insert(assessments.answers).values(
+            assessment_id=row, indicator="A1", level="tot", changed_at=NOW
+        ))  # fmt: skip
+        settle(conn)
+        touch(conn, HONG_GAI, 2026)
+    with writing(database) as turn:
+        turn.execute(sa.update(assessments.answers).values(officer_level="dat", officer_reason="Chưa đủ"))
+        touch(turn, HONG_GAI, 2026)
+        with writing(database) as counting:
+            while tallies.refresh(counting):
+                pass
+    with writing(database) as conn:
+        while tallies.refresh(conn):
+            pass
+        assert tallies.whole(conn, CENTRE, 2026)["level/cdht/1/A1/dat"] == 1
+        assert check(conn) == []
+
+
+def test_however_often_a_unit_changed_it_is_counted_once(database: sa.Engine) -> None:
+    with writing(database) as conn:
+        hands_in(conn, joins(conn, HONG_GAI))
+        for _n in range(3):
+            touch(conn, HONG_GAI, 2026)
+            touch(conn, HA_LONG, 2026)
+        assert [tallies.refresh(conn) for _n in range(3)] == [True, True, False]
 
 
 def test_a_picture_that_never_comes_is_counted_no_more(database: sa.Engine) -> None:
