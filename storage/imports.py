@@ -283,20 +283,24 @@ def take(
             if state == "done":
                 _reopen(conn, run_id, by, now)
                 state = "running"
-            _import(known, run_id, row, who, now)
+            _import(known, run_id, row, who, now, found)
         done.append((row.row, found))
         if time.perf_counter() >= until:
             break
     return done
 
 
-def _import(known: Known, run_id: int, row: Listed, who: Imported | None, now: datetime) -> None:
+def _import(known: Known, run_id: int, row: Listed, who: Imported | None, now: datetime, became: str) -> None:
+    """The row's line, and what it brings: the title of a line is always one of its own entry."""
     conn = known.conn
     person = who.id if who is not None else imported.add(known, row, now)
     title = None
     if row.title is not None:
-        title = known.years(who).get(row.title.year) if who is not None else None
-        if title is None:
+        title = titles.listed_of(conn, person, row.title.year)
+        # One whom another entry gave that year has this entry's beside it, uncounted: it stays when the two are parted.
+        if title is None and not (
+            became == "known" and titles.worked_here(conn, known.commune(row.unit_id), row.title.year)
+        ):
             title = titles.add_imported(
                 conn, person, run_id=run_id, year=row.title.year, unit_id=row.title.unit_id, counted_id=row.unit_id,
                 subject_group=row.subject_group, decision_number=row.title.decision_number,
@@ -334,7 +338,7 @@ _DROP_ROW = Prepared(
 _OURS_FIRST = (import_rows.c.run_id != sa.bindparam("run"), import_rows.c.run_id, import_rows.c.row)
 _ALSO_TITLE = Prepared(
     sa.select(import_rows.c.run_id)
-    .where(import_rows.c.title_id == sa.bindparam("title"))
+    .where(import_rows.c.title_id == sa.bindparam("title"), import_rows.c.imported_id == sa.bindparam("imported"))
     .order_by(*_OURS_FIRST)
     .limit(1)
 )
@@ -407,7 +411,7 @@ def _take_back(conn: Connection, run_id: int, row: Any, person: int | None, now:
     made = _DROP_ROW.value(conn, run=run_id, nth=row.row)  # perhaps since the row before was taken back
     title = titles.by_id(conn, row.title_id) if row.title_id is not None else None
     if title is not None and title.run_id == run_id:
-        also = _ALSO_TITLE.value(conn, title=title.id, run=run_id)
+        also = _ALSO_TITLE.value(conn, title=title.id, imported=row.imported_id, run=run_id)
         if also is None:
             titles.remove(conn, title, "import_undo", now)
             if person is not None:

@@ -113,6 +113,12 @@ _COUNT = Prepared(
     sa.update(titles).where(titles.c.id == sa.bindparam("title")).values(counted=sa.bindparam("into", type_=sa.Boolean))
 )
 _HAND_OVER = Prepared(sa.update(titles).where(titles.c.id == sa.bindparam("title")).values(run_id=sa.bindparam("run")))
+_LISTED = Prepared(
+    sa.select(titles.c.id).where(
+        titles.c.year == sa.bindparam("of"),
+        sa.or_(titles.c.imported_id == sa.bindparam("listed"), titles.c.listed_id == sa.bindparam("listed")),
+    )
+)
 _FROM = Prepared(sa.select(*_COLUMNS).where(titles.c.listed_id == sa.bindparam("listed")).order_by(titles.c.year))
 _PATH = Prepared(sa.select(units.c.path).where(units.c.id == sa.bindparam("unit")))
 _WORKED = Prepared(
@@ -182,6 +188,12 @@ def add_imported(
 def given_of(conn: Connection, imported_id: int) -> list[TitleRow]:
     """The titles that came from an entry of a list and are a person's now, the oldest first."""
     return [TitleRow(*row) for row in _FROM.all(conn, listed=imported_id)]
+
+
+def listed_of(conn: Connection, imported_id: int, year: int) -> int | None:
+    """The title of a year that an entry of a list has, or gave to whom it was confirmed to be."""
+    found: int | None = _LISTED.value(conn, listed=imported_id, of=year)
+    return found
 
 
 def give(conn: Connection, title: TitleRow, person_id: int, now: datetime) -> None:

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from storage import assessments, audit, claims, erasure, identity, imported, privacy, titles
+from storage import assessments, audit, claims, erasure, identity, imported, imports, privacy, titles
 from storage.assessments import assessments as forms
 from storage.base import Connection, Refused
 from storage.engine import writing
@@ -221,3 +221,36 @@ def test_a_run_is_taken_back_with_what_was_confirmed(database: Engine) -> None:
         # The other list has that year as well: its title takes the place.
         assert (years(conn, person), recognised(conn), check(conn)) == ([2024], 1, [])
         assert [each.run_id for each in titles.of_person(conn, person.id)] == [2]
+
+
+def two_entries_of_one(conn: Connection) -> tuple[PersonRow, list[int], dict[str, int]]:
+    """A list has the title of 2024 under one entry, a later list under the other; both are the same citizen. Returns
+    them, the entries, the runs by name."""
+    take(conn, [listed(1, phone="0912000001")], "a" * 64)
+    take(conn, [listed(1, year=2023, phone="0912000002")], "c" * 64)
+    person = joined(conn)
+    entries = [each.imported.id for each in claims.matches(conn, person, keys)]
+    assert confirmed(conn, person) == [1, 1]
+    assert take(conn, [listed(1, phone="0912000002")], "b" * 64) == ["known"]
+    assert (years(conn, person), recognised(conn), check(conn)) == ([2023, 2024], 1, [])
+    return person, entries, {each.digest[0]: each.id for each in imports.listing(conn)}
+
+
+def test_a_title_that_a_list_tells_of_the_other_entry_is_not_lost_with_the_confirmation(database: Engine) -> None:
+    with writing(database) as conn:
+        person, (first, second), runs = two_entries_of_one(conn)
+        assert claims.unclaim(conn, first, "cli", NOW) == 1
+        assert (years(conn, person), recognised(conn), check(conn)) == ([2023, 2024], 2, [])
+        undo(conn, runs["a"])
+        assert imported.by_id(conn, first) is None
+        assert (years(conn, person), recognised(conn), check(conn)) == ([2023, 2024], 1, [])
+        assert imported.by_id(conn, second) is not None
+
+
+def test_an_undone_list_leaves_a_title_to_the_entry_of_which_another_list_tells_it(database: Engine) -> None:
+    with writing(database) as conn:
+        person, (_first, second), runs = two_entries_of_one(conn)
+        undo(conn, runs["a"], confirmed=True)
+        assert (years(conn, person), recognised(conn), check(conn)) == ([2023, 2024], 1, [])
+        assert claims.unclaim(conn, second, "cli", NOW) == 2
+        assert (years(conn, person), recognised(conn), check(conn)) == ([], 1, [])
