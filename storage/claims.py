@@ -154,7 +154,15 @@ _BIND = Prepared(
 _UNBIND = Prepared(
     sa.update(imported_people).where(imported_people.c.id == sa.bindparam("imported")).values(person_id=None)
 )
-_HOLD_PERSON = Prepared(sa.select(people.c.id).where(people.c.id == sa.bindparam("person")).with_for_update())
+_HOLD_PERSON = Prepared(
+    sa.select(people.c.id).where(people.c.id == sa.bindparam("person")).with_for_update(key_share=True)
+)
+_LISTED = Prepared(
+    sa.union_all(
+        sa.select(titles.titles.c.id).where(titles.titles.c.person_id == sa.bindparam("person")),
+        sa.select(imported_people.c.id).where(imported_people.c.person_id == sa.bindparam("person")),
+    )
+)
 _APPROVED = Prepared(
     sa.select(assessments.c.year).where(
         assessments.c.person_id == sa.bindparam("person"), assessments.c.status == "approved"
@@ -201,10 +209,19 @@ def claim(conn: Connection, imported_id: int, person: PersonRow, actor: str, now
 
 
 def settle(conn: Connection, person_id: int, now: datetime) -> int:
-    """Give a person the titles of every entry that they were confirmed to be, one a year; how many came."""
+    """Give a person the titles of every entry that they were confirmed to be, one a year, and none of a year for which
+    they were approved here: that one stays with its list, or goes back to it, and is not counted. How many came."""
     _HOLD_PERSON.first(conn, person=person_id)  # of two officers who confirm two entries each would give that year
-    held = {each.year for each in titles.of_person(conn, person_id)}
-    held |= {row.year for row in _APPROVED.all(conn, person=person_id)}
+    approved = {row.year for row in _APPROVED.all(conn, person=person_id)}
+    held = set(approved)
+    for title in titles.of_person(conn, person_id):
+        if title.year in approved and title.listed_id is not None:
+            titles.give_back(conn, title)
+            titles.count(conn, title, False, "double", now)
+            continue
+        if title.source == "import":  # of an entry that was erased since
+            titles.count(conn, title, title.year not in approved, "double", now)
+        held.add(title.year)
     given = 0
     for entry in imported.of_person(conn, person_id):
         for title in titles.of_imported(conn, entry.id):
@@ -215,6 +232,13 @@ def settle(conn: Connection, person_id: int, now: datetime) -> int:
             held.add(title.year)
             given += 1
     return given
+
+
+def approval_changed(conn: Connection, person_id: int, now: datetime) -> None:
+    """A dossier of a person was approved, or is no longer: the titles of lists that are theirs are settled anew."""
+    _HOLD_PERSON.first(conn, person=person_id)  # whoever confirms an entry meanwhile has done so, or sees the approval
+    if _LISTED.first(conn, person=person_id) is not None:
+        settle(conn, person_id, now)
 
 
 def unclaim(conn: Connection, imported_id: int, actor: str, now: datetime) -> int:

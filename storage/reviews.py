@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from storage import assessments, audit, evidence, officers
+from storage import assessments, audit, claims, evidence, officers
 from storage.assessments import AssessmentRow, answers
 from storage.base import BigId, Connection, Prepared, Refused, UtcTime, table_of
 from storage.officers import OfficerRow
@@ -271,6 +271,8 @@ def decide(
         _INSERT_RETURNED.run(conn, review=review_id, of=indicator, why=why[:REASON_LIMIT])
         _OPEN_QUESTION.run(conn, assessment=row.id, of=indicator, why=why[:REASON_LIMIT])
     assessments.decide(conn, row, decision, f"officer:{officer.id}", now)
+    if decision == "approve":
+        claims.approval_changed(conn, row.person_id, now)
     found = by_id(conn, review_id)
     assert found is not None
     return found
@@ -301,6 +303,8 @@ def undo(conn: Connection, officer: OfficerRow, review_id: int, now: datetime) -
     if _TOLD.first(conn, of=topic(review_id)) is not None:
         raise Refused("undo_over")
     back = assessments.decide(conn, row, "undo", f"officer:{officer.id}", now)
+    if found.decision == "approve":
+        claims.approval_changed(conn, row.person_id, now)
     if _UNDO.run(conn, review=review_id, now=now) == 0:
         raise Refused("undo_over")
     if found.decision == "return":

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from storage import assessments, audit, claims, erasure, identity, imported, imports, privacy, titles
+from storage import (
+    assessments,
+    audit,
+    claims,
+    erasure,
+    identity,
+    imported,
+    imports,
+    officers,
+    people,
+    privacy,
+    reviews,
+    titles,
+)
 from storage.assessments import assessments as forms
 from storage.base import Connection, Refused
+from storage.codes import secret_hash
 from storage.engine import writing
 from storage.people import PersonRow
 from storage.recount import check
 from tests.support.lists import (
     CHI_HOI,
     HA_LONG,
+    HONG_GAI,
     NOW,
     OTHER,
     count,
@@ -123,6 +139,35 @@ def test_a_year_that_was_approved_here_is_not_counted_once_more(database: Engine
         conn.execute(sa.update(forms).where(forms.c.id == row.id).values(status="approved", decided_at=NOW))
         assert confirmed(conn, person) == [1]
         assert (years(conn, person), recognised(conn), recognised(conn, year=2023)) == ([2023], 0, 1)
+
+
+@pytest.mark.parametrize("first", ["confirmed", "approved", "erased"])
+def test_an_approval_and_its_undoing_settle_what_lists_say_of_that_year(database: Engine, first: str) -> None:
+    """Whichever comes first; with the entry erased meanwhile, the title is the citizen's own."""
+    with writing(database) as conn:
+        take(conn, [listed(1), listed(2, year=2023)])
+        person = joined(conn)
+        row = assessments.register(conn, person, 2024, "cdht", "1", NOW)
+        assessments.start(conn, row.id, "person:1", "cdht", "1", NOW)
+        assessments.submit(conn, row.id, "person:1", NOW)
+        hash_ = secret_hash(officers.invite(conn, HONG_GAI, "reviewer", NOW, "cli", "Trần Thị Hoa"))
+        contact, invite = people.meet(conn, "test", "officer", NOW), officers.open_invite(conn, hash_, NOW)
+        assert invite is not None
+        officers.accept(conn, invite, contact, None, NOW)
+        officer = officers.of_contact(conn, contact)
+        assert officer is not None
+        if first != "approved":
+            assert confirmed(conn, person) == [2]
+        if first == "erased":
+            (entry,) = imported.of_person(conn, person.id)
+            imported.forget(conn, entry.id, "cli", NOW)
+        review = reviews.decide(conn, officer, row.id, "approve", total=90, undo_for=timedelta(seconds=60), now=NOW)
+        if first == "approved":
+            assert confirmed(conn, person) == [1]
+        assert (recognised(conn), recognised(conn, year=2023)) == (0, 1)
+        assert years(conn, person) == ([2023, 2024] if first == "erased" else [2023])
+        reviews.undo(conn, officer, review.id, NOW)
+        assert (recognised(conn), recognised(conn, year=2023), years(conn, person)) == (1, 1, [2023, 2024])
 
 
 def test_who_takes_their_number_back_takes_it_from_the_lists(database: Engine) -> None:
