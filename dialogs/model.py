@@ -230,7 +230,8 @@ class Screen:
     what is asked for, never the place of a choice. ``number`` is given by the turn; ``notice`` screens
     stand beside the open question and have no number (0). ``protected``: it shows an officer other people's data, so a
     channel keeps it from being forwarded or saved, and takes its pictures away when the next screen
-    comes.
+    comes. ``about``: marks of what it shows that may have to be taken away again
+    (:func:`storage.desks.mark_of_suggestion`).
     """
 
     text: str
@@ -245,6 +246,7 @@ class Screen:
     number: int = 0
     language: str = "vi"
     protected: bool = False
+    about: tuple[str, ...] = ()
 
 
 def encode_screen(screen: Screen) -> str:
@@ -274,6 +276,8 @@ def encode_screen(screen: Screen) -> str:
         raw["values"] = True
     if screen.protected:
         raw["protected"] = True
+    if screen.about:
+        raw["about"] = list(screen.about)
     return json.dumps(raw, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -294,4 +298,5 @@ def decode_screen(text: str) -> Screen:
         number=raw["number"],
         language=raw["language"],
         protected=raw.get("protected", False),
+        about=tuple(raw.get("about", ())),
     )

@@ -12,7 +12,7 @@ from dialogs.model import Act, Choice, Pressed, Screen, Typed
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, clean, clipped
 from locales import _, day, number
-from storage import officers, outbox, suggestions
+from storage import desks, officers, outbox, suggestions
 from storage.base import Refused
 from storage.suggestions import SuggestionRow
 from storage.units import UnitRow
@@ -115,7 +115,8 @@ def show(state: object, view: View) -> Screen:
         times=suggestions.A_DAY,
     )
     before = [_line(row, whole=n == 0) for n, row in enumerate(view.before)]
-    return Screen("\n\n".join((asked, *before)), (back,), title=_("suggest.title"), input="text")
+    about = tuple(desks.mark_of_suggestion(row.id) for row in view.before)
+    return Screen("\n\n".join((asked, *before)), (back,), title=_("suggest.title"), input="text", about=about)
 
 
 def _line(row: SuggestionRow, *, whole: bool) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dialogs import notices
 from dialogs.home import Home
@@ -11,7 +11,7 @@ from dialogs.states import Next, Turn, state
 from dialogs.text import BACK, clean, clipped
 from dialogs.waiting import officer_of
 from locales import _, day, number
-from storage import officers, suggestions
+from storage import desks, officers, suggestions
 from storage import reach as reaches
 from storage.suggestions import SuggestionRow
 
@@ -73,6 +73,10 @@ def load(turn: Turn, state: object) -> View:
 
 def show(state: object, view: View) -> Screen:
     """The list, one suggestion, or the answer once more before it goes."""
+    return replace(_show(state, view), about=tuple(desks.mark_of_suggestion(row.id) for row in view.rows))
+
+
+def _show(state: object, view: View) -> Screen:
     match state:
         case Box(answered=answered):
             return _show_box(view, answered)
@@ -158,7 +162,8 @@ def _answer(turn: Turn, suggestion: int, text: str) -> None:
 
     def notice() -> Screen:
         parts = (_("suggest.answer_notice", unit=row.unit_name), _quoted(row), _("suggest.answer", text=text))
-        return Screen("\n\n".join(parts), (Choice("go:gopy", _("suggest.mine")),))
+        mark = desks.mark_of_suggestion(row.id)
+        return Screen("\n\n".join(parts), (Choice("go:gopy", _("suggest.mine")),), about=(mark,))
 
     if row.person_id is not None:
         notices.to_person(turn.conn, turn.now, row.person_id, notice)

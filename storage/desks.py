@@ -29,7 +29,6 @@ units = table_of(Unit)
 
 _WORDS = frozenset({"reason", "reasons"})  # what an officer has typed of a dossier, in the state of their chat
 _ANSWER = frozenset({"text"})  # and of a suggestion
-_BEGINNING = 20  # characters of a suggestion that each showing of it holds (dialogs.text.clipped keeps more)
 _PLACES = Prepared(
     sa.select(units.c.path)
     .select_from(ledger.join(units, units.c.id == ledger.c.unit_id))
@@ -132,32 +131,37 @@ def clear(conn: Connection, row: AssessmentRow, name: str, now: datetime) -> Non
     numbering.remember(conn, "outbox")
     for desk in over(conn, row):
         here = has_open(conn, desk, row)
-        if here or _says(desk, (name, row.code), ".Queue"):
+        if here or _says(desk, (_as_kept(name), row.code), ".Queue"):
             _wipe(conn, desk, now)
         if here:
             _strip(conn, desk, _WORDS)
         _drop_said(conn, desk, (row.code,))
 
 
-def clear_suggestion(conn: Connection, unit_path: str, suggestion_id: int, text: str, now: datetime) -> None:
+def mark_of_suggestion(suggestion_id: int) -> str:
+    """What every screen and notice that shows some of a suggestion bears, so that it is found again: its words may be
+    anybody's."""
+    return f"suggestion:{suggestion_id}"
+
+
+def clear_suggestion(conn: Connection, unit_path: str, suggestion_id: int, now: datetime) -> None:
     """A suggestion is being erased: as :func:`clear`, at all who may have read it. ``unit_path`` of its unit."""
-    # Buttons and quotations hold its beginning, on buttons with the blanks folded.
-    begins = (text[:_BEGINNING], " ".join(text.split())[:_BEGINNING])
+    marks = (f'"{mark_of_suggestion(suggestion_id)}"',)
     numbering.remember(conn, "outbox")
     for desk in _over(conn, (unit_path,)):
         here = desk.state.get("suggestion") == suggestion_id
-        if here or _says(desk, begins, "suggestion_box.Box"):
+        if here or _says(desk, marks, "suggestion_box.Box"):
             _wipe(conn, desk, now)
         if here:
             _strip(conn, desk, _ANSWER)
-        _drop_said(conn, desk, begins)
+        _drop_said(conn, desk, marks)
 
 
 def _says(desk: Desk, words: Collection[str], kind: str) -> bool:
     """Does the screen hold one of these? One that is not kept any more may, where it was a list, of this *kind*."""
     if not desk.body:
         return str(desk.state.get("is", "")).endswith(kind)
-    return any(_as_kept(each) in desk.body for each in words)
+    return any(each in desk.body for each in words)
 
 
 def _as_kept(words: str) -> str:
@@ -181,7 +185,7 @@ def _strip(conn: Connection, desk: Desk, written: Collection[str]) -> None:
 def _drop_said(conn: Connection, desk: Desk, words: Collection[str]) -> None:
     """Forget what was said to the chat, and is still to be said, that holds one of these."""
     for table in (outbox, messages):
-        holds = sa.or_(*(table.c.body.contains(_as_kept(each), autoescape=True) for each in words))
+        holds = sa.or_(*(table.c.body.contains(each, autoescape=True) for each in words))
         conn.execute(sa.delete(table).where(table.c.contact_id == desk.contact_id, holds))
 
 

@@ -367,7 +367,7 @@ def _read_above(conn: Connection, officer: OfficerRow, row: SuggestionRow) -> in
 # ------------------------------------------------------------------------------------------ forgetting
 
 _LAST_WORD = sa.func.coalesce(suggestions.c.answered_at, suggestions.c.made_at)
-_GOING = sa.select(suggestions.c.id, suggestions.c.text, units.c.path).select_from(
+_GOING = sa.select(suggestions.c.id, units.c.path).select_from(
     suggestions.join(units, units.c.id == suggestions.c.unit_id)
 )
 _OF_PERSON = Prepared(_GOING.where(suggestions.c.person_id == sa.bindparam("person")).order_by(suggestions.c.id))
@@ -394,6 +394,6 @@ def _forget(conn: Connection, found: Sequence[Any], now: datetime) -> int:
     if found:
         numbering.remember(conn, "suggestions")
     for row in found:
-        desks.clear_suggestion(conn, row.path, row.id, row.text, now)
+        desks.clear_suggestion(conn, row.path, row.id, now)
         _DROP.run(conn, which=row.id)
     return len(found)

@@ -8,13 +8,14 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from dialogs.model import Pressed
+from dialogs.model import Pressed, Screen, encode_screen
 from storage import (
     codes,
     conversations,
     desks,
     erasure,
     housekeeping,
+    outbox,
     people,
     shown,
     suggestions,
@@ -326,6 +327,31 @@ def test_it_goes_from_the_officers_phones_with_its_writer(world: World, by: str)
         assert "bà Mận" not in said
     assert "Đề nghị mượn sách" in said
     answering.presses("send").sees("không còn nữa")
+
+
+def test_nothing_goes_with_it_that_only_sounds_like_it(world: World) -> None:
+    """People begin as the product does: with the name of the association, or with thanks."""
+    first = "Hội Khuyến học Phường Hồng Gai nên mở lớp"
+    sends(world.citizen().joins(name="Nguyễn Thị Mận"), first)
+    world.passes(hours=2)
+    sends(world.citizen().joins(name="Lê Thị Na"), f"{first} buổi tối ở khu 3")
+    other = world.officer(name="Vũ Văn Nam").types("/gopy").presses("open:2").sees("buổi tối ở khu 3")
+    shows(world, other, 71)
+    told = world.officer(name="Ngô An").types("/donvi")
+    shows(world, told, 72)
+    with world.write() as conn:
+        contact = conn.exec_driver_sql(f"select id from contacts where address = '{told.address}'").scalar()
+        body = encode_screen(Screen("Thông báo của Hội Khuyến học Phường Hồng Gai đã gửi xong cho 120 người."))
+        put = outbox.put(
+            conn, account=told.account, address=told.address, contact_id=contact, body=body, now=world.now, priority=1
+        )
+        lists = "select count(*) from outbox where body like '%%open:1%%'"  # of both, on the way to the other
+        kept = conn.exec_driver_sql("select count(*) from outbox").scalar() - conn.exec_driver_sql(lists).scalar()
+        suggestions.purge(conn, world.now - timedelta(hours=1), world.now)
+        assert conn.exec_driver_sql(f"select outcome from outbox where id = {put}").scalar() == "waiting"
+        assert conn.exec_driver_sql("select count(*) from outbox").scalar() == kept
+        assert conn.exec_driver_sql("select count(*) from suggestions").scalar() == 1
+    assert taken_away(world) == {}
 
 
 def test_it_is_in_the_copy_of_ones_data(world: World) -> None:
