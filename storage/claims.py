@@ -278,16 +278,17 @@ def take_back_number(conn: Connection, person_id: int) -> None:
         identity.remove_imported(conn, each.id)
 
 
-def forget_person(conn: Connection, person: PersonRow, actor: str, now: datetime) -> None:
-    """A person is being erased: their titles go, and the entries of lists that an officer has confirmed them to be.
+def forget_person(conn: Connection, person: PersonRow, actor: str, now: datetime, *, asked: bool) -> None:
+    """A person is being erased: their titles go, and the entries of lists that an officer has confirmed them to be;
+    where they *asked* for it, no other list brings them back (:func:`storage.imported.forget`).
 
-    Others stay, for what one says of oneself must not erase somebody else: where the citizen said that one is they, an
-    open request (``imported:ID``) asks whoever runs the server to see to it (``hoctap import forget``).
+    Others stay, for what one says of oneself must not erase somebody else: where the citizen said that one is they and
+    *asked* to be erased, an open request (``imported:ID``) asks whoever runs the server to see to it (``hoctap import forget``).
     """
     titles.erase_of(conn, person.id, now)
     for entry in imported.of_person(conn, person.id):
-        imported.forget(conn, entry.id, actor, now)
-    for pair in said_by(conn, person.id):
+        imported.forget(conn, entry.id, actor, now, asked=asked)
+    for pair in said_by(conn, person.id) if asked else ():
         known = imported.by_id(conn, pair.imported_id)
         if pair.citizen == "yes" and pair.officer is None and known is not None and known.person_id is None:
             about = f"imported:{known.id}"

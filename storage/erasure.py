@@ -185,14 +185,15 @@ def turn_away(conn: Connection, contact_id: int, now: datetime) -> bool:
 
 
 def erase_person(
-    conn: Connection, person: PersonRow, actor: str, now: datetime, *, speaking: int | None = None
+    conn: Connection, person: PersonRow, actor: str, now: datetime, *, speaking: int | None = None, asked: bool = True
 ) -> None:
     """Erase a person: assessments out of the counts (ledger: ``erase``), answers, evidence, history, contacts, chats.
 
     A contact that is also an officer's keeps its role but loses its chat history; one on which somebody else speaks now
     is only unlinked, for this person's history went when it was handed over. Officers' chats lose what showed the
     dossier. The audit trail, the ledger and the log of requests keep ids only. *speaking*: the contact that asks; its
-    last message is not taken away at the channel, since the farewell takes its place.
+    last message is not taken away at the channel, since the farewell takes its place. *asked*: not merely because the
+    time for keeping them is over; then no list brings them back.
     """
     codes: list[str] = []
     numbering.remember(conn)
@@ -238,7 +239,7 @@ def erase_person(
     events.forget_words(conn, (person.name, *codes))
     suggestions.forget_person(conn, person.id, now)
     privacy.forget_person(conn, person.id, now)
-    claims.forget_person(conn, person, actor, now)
+    claims.forget_person(conn, person, actor, now, asked=asked)
     for statement in _ERASE_PERSON:
         statement.run(conn, key=person.id)
     for contact_id in (*(each.contact_id for each in held if each.contact_id not in kept), *husks):

@@ -338,11 +338,11 @@ def drop(conn: Connection, imported_id: int) -> None:
     _DROP.run(conn, imported=imported_id)
 
 
-def forget(conn: Connection, imported_id: int, actor: str, now: datetime) -> bool:
+def forget(conn: Connection, imported_id: int, actor: str, now: datetime, *, asked: bool = True) -> bool:
     """Erase somebody of an imported list and, unless they joined and hold them now, their titles; were they there?
 
-    The rows of their files stay without them, and marks that nobody can read: so neither the same file nor another
-    brings them back.
+    The rows of their files stay without them, so the same file does not bring them back. Where they *asked* for it
+    marks that nobody can read stay too, so that no other does; whose time is merely over leaves none.
     """
     known = by_id(conn, imported_id)
     if known is None:
@@ -350,7 +350,10 @@ def forget(conn: Connection, imported_id: int, actor: str, now: datetime) -> boo
     for title in titles.of_imported(conn, imported_id):
         titles.remove(conn, title, "erase", now)
     numbering.remember(conn, "imported_people")
-    identity.forget_imported(conn, imported_id, now)
+    if asked:
+        identity.forget_imported(conn, imported_id, now)
+    else:
+        identity.drop_imported(conn, imported_id)
     _DROP.run(conn, imported=imported_id)
     audit.write(conn, actor, "import.forget", f"imported:{imported_id}", now, known.unit_id)
     return True

@@ -161,11 +161,11 @@ def _below(path: str) -> sa.ColumnElement[bool]:
 def _erase(conn: Connection, found: Found, now: datetime) -> None:
     person = person_of(conn, found.id)
     if person is not None:
-        erasure.erase_person(conn, person, ACTOR, now)
+        erasure.erase_person(conn, person, ACTOR, now, asked=False)
 
 
 def _forget_imported(conn: Connection, found: Found, now: datetime) -> None:
-    imported.forget(conn, found.id, ACTOR, now)
+    imported.forget(conn, found.id, ACTOR, now, asked=False)
 
 
 def _empty_form(conn: Connection, found: Found, now: datetime) -> None:

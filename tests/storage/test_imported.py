@@ -152,7 +152,7 @@ def _expired(conn: Connection) -> None:
         place = retention.step(conn, Keep(), NOW + timedelta(days=366 * 6), place)
 
 
-@pytest.mark.parametrize("erased", [_claimed_and_erased, _forgotten, _expired])
+@pytest.mark.parametrize("erased", [_claimed_and_erased, _forgotten])
 def test_who_was_erased_comes_back_with_no_list(database: Engine, erased: Any) -> None:
     with writing(database) as conn:
         number = traced(conn, "022057000001")
@@ -176,6 +176,28 @@ def test_who_was_erased_comes_back_with_no_list(database: Engine, erased: Any) -
             listed(1, unit_id=HA_LONG), listed(2, birth_year=1958), listed(3, number=traced(conn, "022057000002")),
         ]  # fmt: skip
         assert take(conn, others, THIRD) == ["new"] * 3
+
+
+def _left_long_ago(conn: Connection) -> None:
+    person = joined(conn)
+    for match in claims.matches(conn, person, keys):
+        claims.claim(conn, match.imported.id, person, "officer:1", NOW)
+    place = retention.Place()
+    while place.kind == "people":
+        place = retention.step(conn, Keep(), NOW + timedelta(days=366 * 6), place)
+
+
+@pytest.mark.parametrize("over", [_expired, _left_long_ago])
+def test_whose_time_is_merely_over_may_come_in_another_list(database: Engine, over: Any) -> None:
+    """They asked for nothing: no mark of them is kept, and the same file does not bring them back either."""
+    with writing(database) as conn:
+        whole = {"phone": "0912000001", "number": traced(conn, "022057000001")}
+        take(conn, [listed(1, **whole)])
+        over(conn)
+        for table in (imported.imported_people, identity.imported_marks, identity.imported_identities):
+            assert count(conn, table) == 0
+        assert take(conn, [listed(1, **whole)]) == ["again"]
+        assert take(conn, [listed(1, year=2023, **whole)], OTHER) == ["new"]
 
 
 def test_who_was_erased_is_known_after_the_key_was_rotated(database: Engine) -> None:
