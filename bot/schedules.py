@@ -231,7 +231,9 @@ async def _made(means: Means, wanted: Wanted, few: asyncio.Semaphore, now: datet
     page: Page
     try:
         async with few:  # what waits for the writer together is one batch to it, and others' turns wait for that
-            page, chart = await means.run(partial(_reckon, run_id=run_id, unit_id=unit_id, language=language, now=now))
+            page, chart = await means.run(
+                partial(_reckon, known=means.named(), run_id=run_id, unit_id=unit_id, language=language, now=now)
+            )
         key, size = (None, 0) if chart is None else await _drawn(means, chart, language)
     except TransientFailure:
         raise
@@ -241,7 +243,9 @@ async def _made(means: Means, wanted: Wanted, few: asyncio.Semaphore, now: datet
     return replace(page, picture=key, picture_size=size)
 
 
-def _reckon(conn: Connection, run_id: int, unit_id: int, language: str, now: datetime) -> tuple[Page, Chart | None]:
+def _reckon(
+    conn: Connection, known: dict[str, Schedule], run_id: int, unit_id: int, language: str, now: datetime
+) -> tuple[Page, Chart | None]:
     """A unit's page without its chart, in a language, and what is to be drawn, if anything. The figures are kept under
     a code that is the same in every language. Raises ``LookupError``: the run has ended."""
     unit = units.by_id(conn, unit_id)
@@ -250,7 +254,7 @@ def _reckon(conn: Connection, run_id: int, unit_id: int, language: str, now: dat
         raise LookupError("the run has ended")
     with speaking(Voice()):
         found = runs.publish(conn, unit, year_told(conn, unit, run.due_at), now, f"schedule:{run.schedule}")
-    earlier = summary_pages.report_before(conn, run.schedule, unit_id, run_id)
+    earlier = summary_pages.report_before(conn, run, unit_id, times.day_of(known[run.schedule], run.due_at))
     with speaking(Voice(language, "anh_chi")):
         told = runs.kept(conn, found.run) or found
         before = runs.kept(conn, earlier) if earlier is not None else None

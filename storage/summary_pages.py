@@ -14,11 +14,12 @@ from sqlmodel import Field, SQLModel
 
 from storage import deletions
 from storage.base import BigId, Connection, Prepared, UtcTime, table_of
-from storage.schedules import lock_open, runs
+from storage.schedules import RunRow, lock_open, runs
 
 Wanted = tuple[int, int, str]  # run, unit, language
 WAITS = (30, 120, 600, 1800)  # seconds before a page that could not be made is tried again
 MOST_TRIES = len(WAITS) + 1
+MOST_BEFORE = 48  # pages of one day, looked through for the one of the same hour
 
 
 class SummaryPage(SQLModel, table=True):
@@ -97,16 +98,17 @@ _PUT_PAGE = Prepared(
     sa.insert(pages).values({name: sa.bindparam(f"new_{name}", type_=pages.c[name].type) for name in Page.__slots__})
 )
 _BEFORE = Prepared(
-    sa.select(pages.c.report)
+    sa.select(pages.c.report, runs.c.due_at)
     .select_from(pages.join(runs, runs.c.id == pages.c.run_id))
     .where(
         runs.c.schedule == sa.bindparam("named"),
         pages.c.unit_id == sa.bindparam("unit"),
-        pages.c.run_id < sa.bindparam("run"),
+        runs.c.due_at < sa.bindparam("day"),
+        runs.c.planned_by != "cli",
         pages.c.report.is_not(None),
     )
-    .order_by(pages.c.run_id.desc())
-    .limit(1)
+    .order_by(runs.c.due_at.desc(), runs.c.id.desc())
+    .limit(MOST_BEFORE)
 )
 _of_page = (
     faults.c.run_id == sa.bindparam("run"),
@@ -171,10 +173,16 @@ def given_up(conn: Connection, run_id: int, unit_id: int, language: str) -> bool
     return tries >= MOST_TRIES
 
 
-def report_before(conn: Connection, schedule: str, unit_id: int, run_id: int) -> str | None:
-    """The code of the report that the schedule's run before this one told of a unit."""
-    found: str | None = _BEFORE.value(conn, named=schedule, unit=unit_id, run=run_id)
-    return found
+def report_before(conn: Connection, run: RunRow, unit_id: int, day: datetime) -> str | None:
+    """The code of the report that the schedule told of a unit before the *day* (when that began) of this run: of the
+    last day on which it came, the one of the same hour, for whoever has an own time heard that one; else the newest."""
+    found = _BEFORE.all(conn, named=run.schedule, unit=unit_id, day=day)
+    if not found:
+        return None
+    whole_day = timedelta(days=1)
+    last = [row for row in found if found[0].due_at - row.due_at < whole_day]
+    code: str = next((row for row in last if not (run.due_at - row.due_at) % whole_day), found[0]).report
+    return code
 
 
 def forget_words(conn: Connection, run_id: int, now: datetime) -> None:

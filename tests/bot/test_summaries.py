@@ -31,6 +31,7 @@ from storage import (
 )
 from storage.base import Connection
 from storage.engine import metadata, reading, writing
+from storage.schedules import Wish
 from tests.support.desk import MONDAY, MORNING, SUNDAY, WEEKLY, Death, Desk, waits
 
 
@@ -137,6 +138,34 @@ def test_the_summary_tells_what_came_since_the_one_before(desk: Desk) -> None:
     (screen,) = desk.told(chat)
     assert "Đã đăng ký: 7 (+5)" in screen.text
     assert "So với ngày 05/10/2026." in screen.text
+
+
+def test_who_has_an_own_time_is_told_what_came_since_their_own_last_summary(desk: Desk) -> None:
+    """Not since that of others two hours ago, nor since what an operator had sent in between."""
+    usual, later = desk.officer(("22", "supervisor")), desk.officer(("22", "supervisor"))
+    with writing(desk.engine) as conn:
+        schedules.set_wish(conn, later[0], "weekly", Wish(minute=9 * 60), SUNDAY)
+    week, two_hours = timedelta(days=7), timedelta(hours=2)
+    desk.steps(SUNDAY)
+    desk.registers("06685", 1)
+    desk.steps(MONDAY)
+    desk.registers("06685", 1)
+    desk.steps(MONDAY + two_hours)
+    (first,) = desk.told(later[1])
+    assert "Đã đăng ký: 2" in first.text and "So với" not in first.text
+    desk.registers("06685", 3)
+    with writing(desk.engine) as conn:
+        schedules.plan_now(conn, "weekly", MONDAY + timedelta(days=2), "cli")
+    desk.steps(MONDAY + timedelta(days=2))
+    desk.sends()
+    desk.registers("06685", 4)
+    desk.steps(MONDAY + week)
+    desk.registers("06685", 1)
+    desk.steps(MONDAY + week + two_hours)
+    (their,), (own,) = desk.told(usual[1]), desk.told(later[1])
+    assert "Đã đăng ký: 9 (+8)" in their.text
+    assert "Đã đăng ký: 10 (+8)" in own.text
+    assert "So với ngày 05/10/2026." in their.text and "So với ngày 05/10/2026." in own.text
 
 
 def test_a_chart_that_cannot_be_drawn_leaves_the_words(desk: Desk) -> None:

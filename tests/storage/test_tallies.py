@@ -231,6 +231,22 @@ def held(conn: Connection) -> counters.Held:
     return counters.standing(conn, HONG_GAI, "VN/22/06685/", 2026).held
 
 
+def test_a_report_that_a_summary_tells_is_kept_however_it_was_made(database: sa.Engine) -> None:
+    """An officer looked at the same figures minutes before."""
+    with writing(database) as conn:
+        looked, _at = report_runs.keep(conn, PROVINCE, 2026, {"a": 1}, held(conn), "officer:1", NOW)
+        soon = NOW + timedelta(minutes=5)
+        told, as_of = report_runs.keep(conn, PROVINCE, 2026, {"a": 1}, held(conn), "schedule:weekly", soon)
+        assert (told, as_of) == (looked, NOW)
+        report_runs.keep(conn, PROVINCE, 2026, {"a": 1}, held(conn), "officer:2", soon)
+        later = NOW + timedelta(days=31)
+        assert report_runs.purge(conn, NOW - timedelta(days=1), later) == 0
+        assert report_runs.of(conn, told) is not None
+        only_looked, _at = report_runs.keep(conn, PROVINCE, 2026, {"a": 2}, held(conn), "officer:1", soon)
+        assert report_runs.purge(conn, NOW - timedelta(days=1), later) == 1
+        assert report_runs.of(conn, only_looked) is None
+
+
 def test_what_happened_since_a_report(database: sa.Engine) -> None:
     with writing(database) as conn:
         hands_in(conn, joins(conn, HONG_GAI))
