@@ -283,7 +283,8 @@ def forget_person(conn: Connection, person: PersonRow, actor: str, now: datetime
     where they *asked* for it, no other list brings them back (:func:`storage.imported.forget`).
 
     Others stay, for what one says of oneself must not erase somebody else: where the citizen said that one is they and
-    *asked* to be erased, an open request (``imported:ID``) asks whoever runs the server to see to it (``hoctap import forget``).
+    *asked* to be erased, an open request (``imported:ID``) asks whoever runs the server to see to it
+    (``hoctap import forget``).
     """
     titles.erase_of(conn, person.id, now)
     for entry in imported.of_person(conn, person.id):

@@ -253,7 +253,7 @@ class Known:
             return ()
         return phone_mark(self.ring, row.name, self.commune(row.unit_id), row.phone)
 
-    def year_mark(self, row: Listed) -> Chain:
+    def year_mark(self, row: Listed | Imported) -> Chain:
         """What its year of birth would be."""
         if row.birth_year is None:
             return ()
@@ -329,6 +329,24 @@ def add(known: Known, row: Listed, now: datetime) -> int:
         if found:
             identity.keep_mark(conn, made, kind, found)
     return made
+
+
+def unmarked(conn: Connection, after: int, most: int) -> list[int]:
+    """Ids above *after* of entries whose year of birth has no mark: imported before revision 0005."""
+    of_year = sa.select(_marks.c.id).where(_marks.c.imported_id == imported_people.c.id, _marks.c.kind == "year")
+    query = sa.select(imported_people.c.id).where(
+        imported_people.c.id > after, imported_people.c.birth_year.is_not(None), ~sa.exists(of_year)
+    )
+    return list(conn.execute(query.order_by(imported_people.c.id).limit(most)).scalars())
+
+
+def keep_year(known: Known, imported_id: int) -> None:
+    """Mark the year of birth of an entry that has no such mark; nothing without a key."""
+    found = by_id(known.conn, imported_id)
+    if found is None or imported_id not in unmarked(known.conn, imported_id - 1, 1):
+        return
+    if mark := known.year_mark(found):
+        identity.keep_mark(known.conn, imported_id, "year", mark)
 
 
 def drop(conn: Connection, imported_id: int) -> None:

@@ -18,6 +18,7 @@ from sqlmodel import Field, SQLModel
 
 from storage import audit, claims, imported, titles
 from storage.base import BigId, Connection, Prepared, Refused, UtcTime, table_of
+from storage.gazetteer import spelling
 from storage.identity import KeyRing
 from storage.imported import Imported, Known, Listed
 
@@ -126,9 +127,12 @@ def key_of(file_digest: str, sheet: str) -> str:
     return hashlib.sha256(f"{file_digest}\0{sheet}".encode()).hexdigest()
 
 
-def run_of(conn: Connection, digest: str) -> RunRow | None:
-    """The run of a list, by its key."""
+def run_of(conn: Connection, digest: str, of_file: str = "") -> RunRow | None:
+    """The run of a list, by its key; failing that by the file's own SHA-256 (*of_file*), under which it stands where
+    it was imported before revision 0005."""
     row = _RUN_OF.first(conn, sha=digest)
+    if row is None and of_file:
+        row = _RUN_OF.first(conn, sha=of_file)
     return None if row is None else RunRow(*row)
 
 
@@ -152,11 +156,12 @@ def begin(
     *,
     sheet: str = "",
     basis: str = "",
+    of_file: str = "",
 ) -> int:
-    """Begin the run of a list (*digest*: :func:`key_of`), or go on with it; its id. One that is done stays so until a
-    row of it is taken. Raises ``Refused("import_undoing", run)``."""
+    """Begin the run of a list (*digest*, *of_file*: :func:`run_of`), or go on with it; its id. One that is done
+    stays so until a row of it is taken. Raises ``Refused("import_undoing", run)``."""
     _alone(conn)
-    found = run_of(conn, digest)
+    found = run_of(conn, digest, of_file)
     if found is None:
         run: int = _INSERT_RUN.value(
             conn, sha=digest, called=file[:120], titled=sheet[:120], list=source[:120], ground=basis[:300], actor=by,
@@ -235,6 +240,16 @@ def _told(row: Listed) -> str:
     return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
 
 
+def _stays(conn: Connection, there: Any, row: Listed) -> bool:
+    """Does a row still say what its line in the ledger came from?"""
+    if there.imported_id is None:
+        return True
+    if there.told is not None:
+        return bool(there.told == _told(row))
+    known = imported.by_id(conn, there.imported_id)  # from before 0005: perhaps another sheet of the same file
+    return known is None or spelling(known.name) == spelling(row.name)
+
+
 def verdict(known: Known, run_id: int | None, row: Listed) -> tuple[str, Imported | None]:
     """What :func:`take` would make of a row, and of whom. Writes nothing.
 
@@ -245,8 +260,7 @@ def verdict(known: Known, run_id: int | None, row: Listed) -> tuple[str, Importe
     """
     there = _THERE.first(known.conn, run=run_id, nth=row.row) if run_id is not None else None
     if there is not None:
-        stays = there.imported_id is None or there.told is None or there.told == _told(row)
-        return ("again" if stays else "changed"), None
+        return ("again" if _stays(known.conn, there, row) else "changed"), None
     try:
         found = imported.find(known, row)
     except Refused as refused:
@@ -311,6 +325,16 @@ def _import(known: Known, run_id: int, row: Listed, who: Imported | None, now: d
     _INSERT_ROW.run(
         conn, run=run_id, nth=row.row, imported=person, title=title, new=who is None, said=_told(row)
     )  # fmt: skip
+
+
+def keep_marks(conn: Connection, ring: KeyRing, entries: Sequence[int]) -> None:
+    """Mark the years of birth of entries that have none (:func:`storage.imported.unmarked`): erased on request, they
+    would come back with the next list."""
+    _alone(conn)
+    known = Known(conn, ring)
+    for each in entries:
+        if imported.locked(conn, each)[0]:
+            imported.keep_year(known, each)
 
 
 # ------------------------------------------------------------------------------------------ taking back

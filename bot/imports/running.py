@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy.engine import Engine
 
@@ -15,7 +17,8 @@ from bot.imports.judging import Judge, Judged, Problem, settled
 from bot.imports.mapping import Mapping
 from bot.imports.places import Places
 from bot.imports.sheets import Layout, digest
-from storage import identity, imports, seasons
+from storage import identity, imported, imports, seasons
+from storage.base import Connection
 from storage.engine import is_transient, reading, writing
 from storage.gazetteer import spelling
 from storage.identity import KeyRing, Traces
@@ -25,6 +28,7 @@ from storage.imports import Undone
 BATCH = 400  # rows offered to a transaction, which takes as many as fit into its time
 ATTEMPTS = 6
 BY = "cli"
+T = TypeVar("T")
 
 Tell = Callable[[str, int, int], None]  # what is being done, how many of how many (0: not known)
 
@@ -78,8 +82,9 @@ def judged(
 def trial(engine: Engine, file: Path, mapping: Mapping, ring: KeyRing, now: datetime, tell: Tell) -> Result:
     """What :func:`run` would make of the file, row by row; writes nothing."""
     layout, rows = judged(engine, file, mapping, ring, now, tell)
+    of_file = digest(file)
     with reading(engine) as conn:
-        earlier = imports.run_of(conn, imports.key_of(digest(file), layout.sheet))
+        earlier = imports.run_of(conn, imports.key_of(of_file, layout.sheet), of_file)
         known = Rehearsal(conn, ring)
         outcomes = []
         for each in rows:
@@ -100,59 +105,68 @@ def run(
     ``import_stopped``: somebody undoes it meanwhile). Killed and run again, it ends the same.
     """
     layout, rows = judged(engine, file, mapping, ring, clock(), tell)
-    key = imports.key_of(digest(file), layout.sheet)
-    with writing(engine) as conn:
-        number = imports.begin(
-            conn, key, file.name, mapping.source, BY, clock(), sheet=layout.sheet, basis=mapping.basis
-        )
+    of_file = digest(file)
+    begin = partial(
+        imports.begin, digest=imports.key_of(of_file, layout.sheet), file=file.name, source=mapping.source, by=BY,
+        now=clock(), sheet=layout.sheet, basis=mapping.basis, of_file=of_file,
+    )  # fmt: skip
+    number = _tried(engine, begin)
+    _mark_years(engine, ring)
     verdicts: dict[int, str] = {}
     good = [each.listed for each in rows if each.listed is not None]
     done = 0
     while done < len(good):
-        taken = _batch(engine, number, good[done : done + BATCH], clock, ring)
+        rows_now = good[done : done + BATCH]
+        taken = _tried(engine, partial(imports.take, run_id=number, rows=rows_now, now=clock(), ring=ring))
         verdicts.update(taken)
         done += len(taken)
         tell("import", done, len(good))
-    with writing(engine) as conn:
-        imports.end(conn, number, BY, clock())
+    _tried(engine, lambda conn: imports.end(conn, number, BY, clock()))
     return Result(layout, tuple(_outcome(each, verdicts.get(each.row, each.verdict), number) for each in rows), number)
 
 
 def undo(engine: Engine, run_id: int, clock: Callable[[], datetime], *, confirmed: bool = False) -> Undone:
     """Take a run back, in short batches; all of it as one :class:`storage.imports.Undone`. Raises ``Refused``
     (:func:`storage.imports.undo`)."""
-    with writing(engine) as conn:
-        imports.undo(conn, run_id, BY, clock())
+    _tried(engine, lambda conn: imports.undo(conn, run_id, BY, clock()))
     rows, shared = 0, 0
     kept: list[int] = []
     after: int | None = -1
     while after is not None:
-        start = time.perf_counter()
-        with writing(engine) as conn:
-            step = imports.undo_step(conn, run_id, BY, clock(), after, confirmed=confirmed)
+        piece = partial(imports.undo_step, run_id=run_id, by=BY, now=clock(), after=after, confirmed=confirmed)
+        step = _tried(engine, piece)
         rows, shared, after = rows + step.rows, shared + step.shared, step.after
         kept.extend(step.kept)
-        time.sleep(time.perf_counter() - start)
     return Undone(rows, None, tuple(dict.fromkeys(kept)), shared)
 
 
-def _batch(
-    engine: Engine, run_id: int, rows: list[Listed], clock: Callable[[], datetime], ring: KeyRing
-) -> list[tuple[int, str]]:
+def _mark_years(engine: Engine, ring: KeyRing) -> None:
+    """Entries from before revision 0005 have no marks, and only here are the keys at hand."""
+    after = 0
+    while True:
+        with reading(engine) as conn:
+            entries = imported.unmarked(conn, after, BATCH // 4)
+        if not entries:
+            return
+        _tried(engine, partial(imports.keep_marks, ring=ring, entries=entries))
+        after = entries[-1]
+
+
+def _tried(engine: Engine, work: Callable[[Connection], T]) -> T:
     """One transaction, taken again where the database could not; then as long a rest, in which turns come: SQLite lets
     whoever waits try only now and then, and who writes without a pause would keep everybody out."""
     for attempt in range(1, ATTEMPTS + 1):
         start = time.perf_counter()
         try:
             with writing(engine) as conn:
-                taken = imports.take(conn, run_id, rows, clock(), ring)
+                found = work(conn)
         except Exception as error:
             if attempt == ATTEMPTS or not is_transient(error):
                 raise
             time.sleep(0.05 * 2**attempt)
             continue
         time.sleep(time.perf_counter() - start)
-        return taken
+        return found
     raise AssertionError("unreachable")
 
 

@@ -530,18 +530,27 @@ def test_a_passing_trouble_is_waited_for(world: World, cli: Cli, monkeypatch: py
     import sqlite3
 
     many(50)
-    real, failures = imports.take, [3]
+    failures = []
 
-    def shaky(*given: Any) -> Any:
-        if failures[0]:
-            failures[0] -= 1
-            raise sqlite3.OperationalError("database is locked")
-        return real(*given)
+    def shaky(verb: Any) -> Any:
+        def tried(*given: Any, **named: Any) -> Any:
+            if failures.count(verb) < 3:
+                failures.append(verb)
+                raise sqlite3.OperationalError("database is locked")
+            return verb(*given, **named)
 
-    monkeypatch.setattr(running.imports, "take", shaky)
+        return tried
+
+    for name in ("begin", "take", "end", "undo", "undo_step"):
+        monkeypatch.setattr(running.imports, name, shaky(getattr(imports, name)))
+    monkeypatch.setattr(running.time, "sleep", lambda _seconds: None)
     assert cli("import", "a.csv", "--mapping", "m.toml").status == 0
     with world.read() as conn:
         assert imports.listing(conn)[0].rows == 50
+    assert cli("import", "undo", "1").status == 0
+    with world.read() as conn:
+        assert (imports.listing(conn)[0].state, imports.listing(conn)[0].rows) == ("undone", 0)
+    assert len(failures) == 15
 
 
 def test_the_example_mapping_names_every_field(cli: Cli, folder: Path) -> None:

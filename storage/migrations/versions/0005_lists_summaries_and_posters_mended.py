@@ -113,6 +113,16 @@ def upgrade() -> None:
             batch_op.f("fk_titles_listed_id"), "imported_people", ["listed_id"], ["id"], ondelete="SET NULL"
         )
 
+    # Titles that were confirmed before: the entry that each came from (titles.listed_id) stands in its list's line.
+    op.execute(
+        sa.text(
+            "update titles set listed_id = (select min(import_rows.imported_id) from import_rows"
+            " join imported_people on imported_people.id = import_rows.imported_id"
+            " where import_rows.title_id = titles.id and import_rows.run_id = titles.run_id"
+            " and imported_people.person_id = titles.person_id) where person_id is not null and source = 'import'"
+        )
+    )
+
     # ### end Alembic commands ###
 
 
