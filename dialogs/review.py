@@ -14,7 +14,8 @@ from dialogs.model import Act, Choice, Pressed, Screen
 from dialogs.states import Next, Turn, state
 from dialogs.text import BACK
 from locales import _, number
-from storage import assessments, codes, officers, reviews, units
+from reports import overdue
+from storage import assessments, codes, officers, reviews
 from storage.assessments import AssessmentRow, QueueRow
 from storage.base import Refused
 from storage.officers import RoleRow
@@ -47,7 +48,8 @@ class Row:
 class View:
     """A page of the queue.
 
-    *late* is how many waited longer than the unit's *service_days* (working days; ``None``: not set, or several).
+    *late* is how many are overdue, as the morning's line and reports say; *service_days* (working days; ``None``:
+    several apply).
     """
 
     total: int
@@ -95,14 +97,9 @@ def _row(turn: Turn, row: QueueRow, several: bool) -> Row:
 
 
 def _late(turn: Turn, unit_ids: list[int]) -> tuple[int, int | None]:
-    late, promises = 0, set()
-    for unit_id in unit_ids:
-        unit = places.unit_of(turn.conn, unit_id)
-        days = units.settings(turn.conn, unit).service_days
-        if days:
-            promises.add(days)
-            late += assessments.waiting_before(turn.conn, unit.path, waiting.working_days_ago(turn.now, days))
-    return late, promises.pop() if len(promises) == 1 else None
+    found = [overdue.late(turn.conn, places.unit_of(turn.conn, unit_id), turn.now) for unit_id in unit_ids]
+    days = frozenset[int]().union(*(each.days for each in found))
+    return sum(each.count for each in found), next(iter(days)) if len(days) == 1 else None
 
 
 def _unopened(turn: Turn, roles: list[RoleRow]) -> tuple[tuple[int, str, int, int], ...]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time
+from datetime import datetime
 
 from dialogs.model import Choice, Picture, Screen, encode_screen
-from locales import ZONE, Voice, _, moment, number, speaking
+from locales import Voice, _, moment, number, speaking
 from reports import overdue
 from reports import schedules as times
 from reports.model import PROVINCE
@@ -38,6 +38,9 @@ class _Digest:
     units: set[int] = field(default_factory=set)  # that it tells of already
 
 
+_Lates = dict[int, overdue.Late]  # unit → what is overdue there, counted once for all officers of a batch
+
+
 class _NotYet(Exception):
     """A page is still to be made."""
 
@@ -50,6 +53,7 @@ def deliver(conn: Connection, known: Mapping[str, Schedule], officer_ids: Sequen
     officer whose pages are not all made is passed over; a page that could not be made for good is left out.
     """
     told = 0
+    lates: _Lates = {}
     for officer_id, rows in recipients.unsaid_to(conn, officer_ids).items():
         if not rows:
             continue
@@ -60,7 +64,7 @@ def deliver(conn: Connection, known: Mapping[str, Schedule], officer_ids: Sequen
                 recipients.settle(conn, row.id, "unreachable", now)
             continue
         with speaking(Voice(chat.language, "anh_chi")):
-            told += _tell(conn, known, officer, chat, rows, now)
+            told += _tell(conn, known, officer, chat, rows, now, lates)
     return told
 
 
@@ -71,10 +75,11 @@ def _tell(
     chat: Reach,
     rows: Sequence[Recipient],
     now: datetime,
+    lates: _Lates,
 ) -> bool:
     digest = _Digest()
     try:
-        said = {row.id: _says(conn, digest, known.get(row.schedule), officer, chat, row, now) for row in rows}
+        said = {row.id: _says(conn, digest, known.get(row.schedule), officer, chat, row, now, lates) for row in rows}
     except _NotYet:
         return False
     for row in rows:
@@ -111,6 +116,7 @@ def _says(
     chat: Reach,
     row: Recipient,
     now: datetime,
+    lates: _Lates,
 ) -> str:
     """Add what a run has to say: ``""``; else how it ends without: ``nothing`` (any more), ``failed``. Raises
     :class:`_NotYet`."""
@@ -120,7 +126,7 @@ def _says(
     if not held:
         return "nothing"
     if schedule.content == "waiting":
-        if not _waits(conn, digest, officer, held, now):
+        if not _waits(conn, digest, officer, held, now, lates):
             return "nothing"
     elif not _sums_up_each(conn, digest, row, held, chat.language):
         return "failed"
@@ -191,16 +197,18 @@ def _sums_up(digest: _Digest, unit: UnitRow, page: Page) -> None:
         digest.choices.append(Choice(f"go:nudge:{code}", _("summary.nudge")))
 
 
-def _waits(conn: Connection, digest: _Digest, officer: OfficerRow, held: Sequence[UnitRow], now: datetime) -> bool:
+def _waits(
+    conn: Connection, digest: _Digest, officer: OfficerRow, held: Sequence[UnitRow], now: datetime, lates: _Lates
+) -> bool:
     """One line on the dossiers that wait; nothing where none does."""
     count = sum(assessments.waiting(conn, unit.path) for unit in held)
     if not count:
         return False
-    late, days = 0, set[int]()
     for unit in held:
-        rule = overdue.rule(conn, unit, now)
-        late += _late(conn, unit, rule)
-        days |= {rule.usual, *(each for _path, _id, each in rule.own)}
+        if unit.id not in lates:
+            lates[unit.id] = overdue.late(conn, unit, now)
+    late = sum(lates[unit.id].count for unit in held)
+    days = frozenset[int]().union(*(lates[unit.id].days for unit in held))
     said = _("summary.queue", name=officer.name, n=number(count))
     if late:
         key = "summary.queue_late" if len(days) == 1 else "summary.queue_overdue"
@@ -208,20 +216,6 @@ def _waits(conn: Connection, digest: _Digest, officer: OfficerRow, held: Sequenc
     digest.sections.append(("", said))
     digest.queue = Choice("go:queue", _("home.queue"))
     return True
-
-
-def _late(conn: Connection, unit: UnitRow, rule: overdue.Rule) -> int:
-    """How many dossiers at and below a unit have waited longer than their own unit's working days, as reports say."""
-
-    def before(path: str, day: date) -> int:
-        return assessments.waiting_before(conn, path, datetime.combine(day, time(), ZONE))
-
-    late = before(unit.path, rule.due(unit.path))
-    for path, _id, _days in rule.own:
-        above = path.rstrip("/").rpartition("/")[0] + "/"
-        if path != unit.path:
-            late += before(path, rule.due(path)) - before(path, rule.due(above))
-    return late
 
 
 def _screen(digest: _Digest, language: str) -> Screen:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
-from datetime import datetime, time
+from datetime import datetime
 
 from dialogs import places
 from dialogs.states import Turn
 from locales import ZONE
-from reports.overdue import due_day
 from storage import assessments, officers
 from storage.assessments import AssessmentRow, QueueRow
 from storage.base import Connection, Refused
@@ -74,8 +73,3 @@ def _next(turn: Turn, officer: OfficerRow, paths: Sequence[str], given: Assessme
 def days_waited(turn: Turn, since: datetime) -> int:
     """Calendar days in Vietnam."""
     return (places.today(turn) - since.astimezone(ZONE).date()).days
-
-
-def working_days_ago(now: datetime, days: int) -> datetime:
-    """What was handed in before this moment has waited longer than so many working days, as reports count them."""
-    return datetime.combine(due_day(now, days), time(), ZONE)

@@ -771,6 +771,26 @@ def waiting_before(conn: Connection, path: str, before: datetime) -> int:
     return count
 
 
+_HANDED_IN_BETWEEN = Prepared(
+    sa.select(units.c.path, sa.func.count().label("n"))
+    .select_from(units.join(assessments, assessments.c.unit_id == units.c.id))
+    .where(
+        units.c.path >= sa.bindparam("low"),
+        units.c.path < sa.bindparam("high"),
+        assessments.c.status == "submitted",
+        assessments.c.submitted_at >= sa.bindparam("since"),
+        assessments.c.submitted_at < sa.bindparam("before"),
+    )
+    .group_by(units.c.path)
+)
+
+
+def waiting_between(conn: Connection, path: str, since: datetime, before: datetime) -> dict[str, int]:
+    """Path of a unit at or below one → how many of its dossiers wait that were handed in between two moments."""
+    low, high = below(path)
+    return {row.path: row.n for row in _HANDED_IN_BETWEEN.all(conn, low=low, high=high, since=since, before=before)}
+
+
 _WAITING = Prepared(
     sa.select(sa.func.count())
     .select_from(units.join(assessments, assessments.c.unit_id == units.c.id))

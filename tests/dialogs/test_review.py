@@ -64,6 +64,23 @@ def returned(officer: Chat, code: str, *indicators: str) -> Chat:
 # ------------------------------------------------------------------------------------------ the queue
 
 
+def test_the_queue_says_what_is_overdue_as_the_morning_line_and_reports_do(world: World) -> None:
+    """By five days where nobody has said, and below a province by each unit's own."""
+    officer, above = world.officer(), world.officer("22", "reviewer", "Lê Quang Bình")
+    dossier(world)
+    world.passes(days=9)
+    dossier(world, name="Nguyễn Văn B")
+    officer.types("/queue").sees("Có 2 hồ sơ chờ xét", "Trong đó 1 hồ sơ đã quá 5 ngày làm việc")
+    above.types("/queue").sees("Trong đó 1 hồ sơ đã quá 5 ngày làm việc")
+    with world.write() as conn:
+        units.set_setting(conn, "06685", "service_days", 10, "test", world.now)
+    officer.types("/queue").sees("Có 2 hồ sơ chờ xét").sees_not("Trong đó")
+    above.types("/queue").sees("Có 2 hồ sơ chờ xét").sees_not("Trong đó")
+    world.passes(days=7)
+    officer.types("/queue").sees("Trong đó 1 hồ sơ đã quá 10 ngày làm việc")
+    above.types("/queue").sees("Trong đó 1 hồ sơ đã quá hạn xét")
+
+
 def test_the_queue_is_oldest_first_with_counts_and_pages(world: World) -> None:
     officer = world.officer()
     officer.types("/queue").sees("Hiện không có hồ sơ nào chờ xét")
