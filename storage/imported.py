@@ -269,7 +269,8 @@ def find(known: Known, row: Listed) -> Imported | None:
     """Who of the imported a row is about.
 
     Raises ``Refused``: ``import_number_taken`` where its id number is kept for somebody of another name,
-    ``import_like`` where all is the same but the id number: one of the two has a slip in it.
+    ``import_like`` where all is the same but the id number: one of the two has a slip in it, ``import_several`` where
+    it may be about several people.
     """
     name_key = spelling(row.name)
     if row.number is not None:
@@ -280,12 +281,22 @@ def find(known: Known, row: Listed) -> Imported | None:
             return bearer
     phone = known.phone(row)
     namesakes = known.namesakes(row.unit_id, name_key)
-    for each in namesakes:
-        if same(each, row.birth_year, phone, row.number is not None):
-            return each
+    found = [each for each in namesakes if same(each, row.birth_year, phone, row.number is not None)]
+    found = [each for each in found if agreeing(each, row.birth_year, phone)[1]] or found
+    if len({("person", each.person_id) if each.person_id else ("entry", each.id) for each in found}) > 1:
+        raise Refused("import_several")
+    if found:
+        return found[0]
     if any(agreeing(each, row.birth_year, phone) == (True, True) for each in namesakes):
         raise Refused("import_like")  # both bear a number
     return None
+
+
+def surely(known: Known, row: Listed, who: Imported) -> bool:
+    """Does more than name and year of birth say that a row is about this one?"""
+    if row.number is not None and known.bearer(row.number) == who:
+        return True
+    return agreeing(who, row.birth_year, known.phone(row))[1] is True
 
 
 # ------------------------------------------------------------------------------------------ coming and going

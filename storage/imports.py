@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -231,6 +231,20 @@ _INSERT_ROW = Prepared(
 )
 
 
+_MET = Prepared(
+    sa.select(import_rows.c.row)
+    .join(titles.titles, titles.titles.c.id == import_rows.c.title_id)
+    .where(
+        import_rows.c.imported_id == sa.bindparam("imported"),
+        import_rows.c.run_id == sa.bindparam("run"),
+        import_rows.c.row != sa.bindparam("nth"),
+        titles.titles.c.year == sa.bindparam("of"),
+    )
+    .limit(1)
+)
+_ASKED = {"import_number_taken": "taken", "import_like": "like", "import_several": "several"}
+
+
 def _told(row: Listed) -> str:
     """A short hash of what a row says of unit, group and title: nothing that is somebody's."""
     title = row.title
@@ -250,13 +264,16 @@ def _stays(conn: Connection, there: Any, row: Listed) -> bool:
     return known is None or spelling(known.name) == spelling(row.name)
 
 
-def verdict(known: Known, run_id: int | None, row: Listed) -> tuple[str, Imported | None]:
-    """What :func:`take` would make of a row, and of whom. Writes nothing.
+def verdict(
+    known: Known, run_id: int | None, row: Listed, met: Container[tuple[int, int]] = ()
+) -> tuple[str, Imported | None]:
+    """What :func:`take` would make of a row, and of whom. Writes nothing. *met*: (entry, year of a title) to
+    which rows have led that are not in the ledger yet.
 
     ``new``, ``added`` (a title of somebody known), ``known`` (nothing new); ``again`` (imported by this run before),
     ``changed`` (that too, but the mapping reads another unit, group or title now), ``taken`` (its id number is somebody
-    else's), ``like`` (all is somebody's but the id number), ``forgotten`` (erased, not to come back), ``ours`` (its
-    year has been worked here).
+    else's), ``like`` (all is somebody's but the id number), ``several`` (it may be one of several people, or the one of
+    another row with that year), ``forgotten`` (erased, not to come back), ``ours`` (its year has been worked here).
     """
     there = _THERE.first(known.conn, run=run_id, nth=row.row) if run_id is not None else None
     if there is not None:
@@ -264,10 +281,16 @@ def verdict(known: Known, run_id: int | None, row: Listed) -> tuple[str, Importe
     try:
         found = imported.find(known, row)
     except Refused as refused:
-        return ("like" if refused.code == "import_like" else "taken"), None
+        return _ASKED[refused.code], None
     if found is None and known.forgotten(row):
         return "forgotten", None
     title = row.title
+    if found is not None and title is not None and not imported.surely(known, row, found):
+        twice = (found.id, title.year) in met
+        if not twice and run_id is not None:
+            twice = _MET.first(known.conn, run=run_id, nth=row.row, imported=found.id, of=title.year) is not None
+        if twice:
+            return "several", None
     if found is not None and (title is None or title.year in known.years(found)):
         return "known", found
     if title is not None and titles.worked_here(known.conn, known.commune(row.unit_id), title.year):

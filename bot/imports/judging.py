@@ -25,7 +25,7 @@ PROBLEMS: Final = (
     "formula", "name", "birth_year", "nobody", "child", "phone", "id_number", "id_old", "id_lost", "group", "column",
     "unit_missing", "unit_unknown", "unit_near", "unit_bare", "unit_several", "unit_split", "unit_code", "unit_other",
     "unit_today", "unit_not_successor", "title_year", "title_missing", "title_ours", "decision_number", "decision_date",
-    "taken", "like", "changed",
+    "taken", "like", "several", "changed",
 )  # fmt: skip
 NOTES: Final = ("phone_out", "id_out", "id_other_year")  # a row with only these is imported
 ASKS: Final = ("unit_several", "unit_split", "unit_near", "unit_bare")

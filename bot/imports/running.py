@@ -90,7 +90,7 @@ def trial(engine: Engine, file: Path, mapping: Mapping, ring: KeyRing, now: date
         for each in rows:
             verdict = each.verdict
             if each.listed is not None:
-                verdict, who = imports.verdict(known, earlier.id if earlier else None, each.listed)
+                verdict, who = imports.verdict(known, earlier.id if earlier else None, each.listed, known.met)
                 known.remember(each.listed, verdict, who)
             outcomes.append(_outcome(each, verdict, earlier.id if earlier else None))
     return Result(layout, tuple(outcomes))
@@ -174,6 +174,7 @@ def _outcome(each: Judged, verdict: str, run: int | None) -> Outcome:
     found = {
         "taken": Problem("taken", "id_number"),
         "like": Problem("like", "id_number"),
+        "several": Problem("several", "name"),
         "changed": Problem("changed", "name", (("run", str(run)),)),
     }.get(verdict)
     if verdict == "ours":
@@ -193,6 +194,8 @@ class Rehearsal(Known):
     _numbers: dict[tuple[str, str], Imported] = field(default_factory=dict)
     _years: dict[int, dict[int, int | None]] = field(default_factory=dict)
 
+    met: set[tuple[int, int]] = field(default_factory=set)
+
     def bearer(self, number: Traces) -> Imported | None:
         """Also one of a row before."""
         return Known.bearer(self, number) or self._numbers.get(number.current)
@@ -208,6 +211,8 @@ class Rehearsal(Known):
 
     def remember(self, row: Listed, verdict: str, who: Imported | None) -> None:
         """A row has had its verdict."""
+        if verdict == "known" and who is not None and row.title is not None:
+            self.met.add((who.id, row.title.year))
         if verdict not in ("new", "added"):
             return
         if who is None:
@@ -223,3 +228,4 @@ class Rehearsal(Known):
                 self._numbers[row.number.current] = who
         if row.title is not None:
             self._years.setdefault(who.id, {})[row.title.year] = None
+            self.met.add((who.id, row.title.year))

@@ -93,7 +93,8 @@ def test_a_slip_in_ones_number_makes_nobody_somebody_else(database: Engine, name
 
 def test_a_claim_moves_titles_and_one_of_two_for_a_year_is_not_counted(database: Engine) -> None:
     with writing(database) as conn:
-        take(conn, [listed(1, phone="0912000001"), listed(2, phone="0912000002"), listed(3, year=2023)])
+        phone = "0912000001"
+        take(conn, [listed(1, phone=phone), listed(2, phone="0912000002"), listed(3, year=2023, phone=phone)])
         assert recognised(conn) == 2
         person = joined(conn)
         both = claims.matches(conn, person, keys)
@@ -113,7 +114,8 @@ def test_a_claim_moves_titles_and_one_of_two_for_a_year_is_not_counted(database:
 
 def test_a_confirmation_is_taken_back_and_not_offered_again(database: Engine) -> None:
     with writing(database) as conn:
-        take(conn, [listed(1, phone="0912000001"), listed(2, phone="0912000002"), listed(3, year=2023)])
+        phone = "0912000001"
+        take(conn, [listed(1, phone=phone), listed(2, phone="0912000002"), listed(3, year=2023, phone=phone)])
         person, other = joined(conn), joined(conn)
         first, second = (each.imported.id for each in claims.matches(conn, person, keys))
         assert confirmed(conn, person) == [2, 0]

@@ -246,3 +246,30 @@ def test_the_number_of_somebody_erased_is_not_given_again(database: Engine) -> N
         take(conn, [listed(1, "Trần Thị Mẫu")], OTHER)
         (second,) = imported.of_unit(conn, "VN/")
         assert second.id > first.id
+
+
+def test_a_row_that_may_be_one_of_two_namesakes_is_asked_about(database: Engine) -> None:
+    with writing(database) as conn:
+        first, second = (traced(conn, number) for number in ("022057000001", "022157000001"))
+        lists = [listed(1, year=2023, number=first, phone="0912000001"), listed(2, year=2023, number=second)]
+        assert take(conn, lists) == ["new", "new"]
+        rows = [listed(1), listed(2), listed(3, phone="0912000001"), listed(4, number=second)]
+        assert take(conn, rows, OTHER) == ["several", "several", "added", "added"]
+        assert (recognised(conn), check(conn)) == (2, [])
+
+
+def test_two_entries_of_one_citizen_are_one(database: Engine) -> None:
+    with writing(database) as conn:
+        take(conn, [listed(1, phone="0912000001"), listed(2, phone="0912000002")])
+        person = joined(conn)
+        for match in claims.matches(conn, person, keys):
+            claims.claim(conn, match.imported.id, person, "officer:1", NOW)
+        assert take(conn, [listed(1, year=2023)], OTHER) == ["added"]
+
+
+def test_a_second_row_for_the_same_year_is_somebody_else_or_a_slip(database: Engine) -> None:
+    with writing(database) as conn:
+        rows = [listed(1), listed(2), listed(3, year=2023), listed(4, "Trần Thị Mẫu", phone="0912000001")]
+        rows.append(listed(5, "Trần Thị Mẫu", phone="0912000001"))
+        assert take(conn, rows) == ["new", "several", "added", "new", "known"]
+        assert take(conn, rows, OTHER) == ["known", "several", "known", "known", "known"]
