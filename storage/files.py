@@ -15,7 +15,11 @@ def written_aside(file: Path, prefix: str) -> Iterator[IO[bytes]]:
     """Inside, a new file for its owner only (mode 0600), in the same folder under a name that begins with *prefix*; at
     the end it takes the place of *file*, and is there after a power cut too. Nothing is left of it where the block
     raises. Raises ``OSError``."""
-    handle, scratch = tempfile.mkstemp(dir=file.parent, prefix=prefix)
+    try:
+        handle, scratch = tempfile.mkstemp(dir=file.parent, prefix=prefix)
+    except OSError as error:
+        error.filename = str(file)  # what was asked for, not the name that nobody knows
+        raise
     try:
         with os.fdopen(handle, "wb") as out:
             yield out
