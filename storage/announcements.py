@@ -88,12 +88,14 @@ TOPIC = "announcement:"  # that the outbox topics of announcements begin with
 
 # Whatever a messenger would make something to press of: an address with a scheme or "www.", a mention, numbers of a
 # machine, a name with a dot in it and small letters behind that, or an ending that is known for what it is. "tới
-# học.Nhớ mang sổ" is none, for a sentence begins with a capital or an accent.
+# học.Nhớ mang sổ" is none, for a sentence begins with a capital or an accent; nor are telephone numbers and sums of
+# money, as they are written here: 091.234.56.78, 1.200.000.000 đồng, 1.tr.
+_BYTE = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _LINK = re.compile(
     r"(?i:\b[a-z][a-z0-9+.-]*://|www\.)\S+"
     r"|(?<![\w.])@\w{4,}"
-    r"|\b\d{1,3}(?:\.\d{1,3}){3}\b(?:[:/]\S*)?"
-    r"|\b(?:[\w-]+\.)+[a-z]{2,24}\b(?:[:/]\S*)?"
+    rf"|(?<![\w.]){_BYTE}(?:\.{_BYTE}){{3}}\b(?:[:/]\S*)?"
+    r"|\b(?:[\w-]+\.)*[\w-]*[^\W\d_][\w-]*\.[a-z]{2,24}\b(?:[:/]\S*)?"
     r"|\b(?:[\w-]+\.)+(?i:vn|com|net|org|info|me|ly|gl|io|xyz|top|site|online|shop|club|click|app|cc|tk|ru|cn|icu|vip)"
     r"\b(?:[:/]\S*)?"
 )
@@ -200,6 +202,12 @@ def reachable(conn: Connection, path: str, most: int = MOST_PEOPLE + 1) -> int:
 
 # ------------------------------------------------------------------------------------------ sending
 
+_LOCK_OFFICER = Prepared(
+    sa.select(officers.officers.c.id)
+    .where(officers.officers.c.id == sa.bindparam("officer"))
+    .with_for_update(key_share=True)
+)
+_LOCK_UNIT = Prepared(sa.select(units.c.id).where(units.c.id == sa.bindparam("unit")).with_for_update(key_share=True))
 _PUT = Prepared(
     sa.insert(announcements)
     .values(
@@ -223,6 +231,9 @@ _PUT = Prepared(
 def announce(conn: Connection, officer: OfficerRow, unit: UnitRow, text: str, own_site: str, now: datetime) -> int:
     """Announce: how many it will reach. Raises as :func:`checked` and :func:`may_announce`."""
     checked(text, own_site)
+    # Two officers of a unit at once, or one on two phones: the second one sees what the first has sent.
+    _LOCK_OFFICER.first(conn, officer=officer.id)
+    _LOCK_UNIT.first(conn, unit=unit.id)
     count = may_announce(conn, officer, unit, now)
     made: int = _PUT.value(
         conn, unit=unit.id, officer=officer.id, on_day=_sent_on(now), words=text, now=now, count=count

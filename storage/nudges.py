@@ -55,6 +55,7 @@ class NudgeRow:
     at: datetime
 
 
+_LOCK = Prepared(sa.select(units.c.id).where(units.c.id == sa.bindparam("unit")).with_for_update(key_share=True))
 _THERE = Prepared(
     sa.select(nudges.c.id).where(
         nudges.c.unit_id == sa.bindparam("unit"),
@@ -105,8 +106,10 @@ def with_officers(conn: Connection, parent_id: int) -> set[int]:
 
 def hindrance(conn: Connection, unit_id: int, officer_id: int, now: datetime) -> str:
     """Why this officer cannot nudge this unit now: ``before`` (they did today), ``enough`` (:data:`MOST_A_DAY` from
-    whomever today); ``""``: they can. Today is the day on which it would be read."""
+    whomever today); ``""``: they can. Today is the day on which it would be read. Nobody else nudges the unit until
+    the transaction ends."""
     day = _day(now)
+    _LOCK.first(conn, unit=unit_id)  # two at once: the second one sees what the first has sent
     if _THERE.first(conn, unit=unit_id, officer=officer_id, day=day) is not None:
         return "before"
     return "enough" if _COUNT.value(conn, unit=unit_id, day=day) >= MOST_A_DAY else ""

@@ -183,9 +183,15 @@ def write(
         conn, unit=unit.id, above=above, person=person_id, officer=officer_id, day=day, place=nth, words=text, now=now
     )
     # Who wrote it is known while the row is there: the line outlives it, and operators read the trail.
-    audit.write(conn, "unnamed", "suggestion.made", f"suggestion:{made}", now, unit.id)
+    audit.write(conn, "unnamed", "suggestion.made", f"suggestion:{made}", now, _named(conn, made))
     (kept,) = _BY_ID.all(conn, which=made)
     return Written(kept.unit_name, tuple(readers))
+
+
+def _named(conn: Connection, suggestion_id: int) -> int:
+    """The unit that readers see: of a small one the commune, in the trail as on the screen."""
+    found: int = _NAMED.value(conn, which=suggestion_id)
+    return found
 
 
 def _readers(conn: Connection, unit: UnitRow, writer: int | None) -> tuple[int | None, list[Reach]]:
@@ -248,6 +254,11 @@ _COLUMNS = (
 )
 _SELECT = sa.select(*_COLUMNS).select_from(_JOINED)
 _BY_ID = Prepared(_SELECT.where(suggestions.c.id == sa.bindparam("which")))
+_NAMED = Prepared(
+    sa.select(sa.case((_small, _one_above.c.id), else_=units.c.id))
+    .select_from(_JOINED)
+    .where(suggestions.c.id == sa.bindparam("which"))
+)
 _OWN = Prepared(
     _SELECT.where(
         sa.or_(
@@ -349,7 +360,7 @@ def answer(
         row = opened(conn, officer, suggestion_id)
         assert row.answered_by is not None
         raise Refused("suggestion_answered", officer=officers.name_of(conn, row.answered_by), at=row.answered_at)
-    audit.write(conn, f"officer:{officer.id}", "suggestion.answered", f"suggestion:{row.id}", now, row.unit_id)
+    audit.write(conn, f"officer:{officer.id}", "suggestion.answered", f"suggestion:{row.id}", now, _named(conn, row.id))
     return row
 
 

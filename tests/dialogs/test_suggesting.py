@@ -100,6 +100,11 @@ def test_of_a_few_only_their_commune_is_named(world: World) -> None:
     citizen.types(f"/gopy {TEXT}").sees("có thể đoán ra ông/bà").presses("send")
     officer.heard("Có góp ý mới về Phường Hồng Gai")
     opens_first(officer).sees("Góp ý từ Phường Hồng Gai, ngày").sees_not("khu 3, ngày")
+    officer.types(ANSWER).presses("send")
+    with world.read() as conn:
+        named = "select u.code from audit a join units u on u.id = a.unit_id where a.action like 'suggestion.%%'"
+        assert conn.exec_driver_sql(named).scalars().all() == ["06685", "06685"]
+    citizen.types(f"/gopy {TEXT}").presses("send")
     bound(world, suggestions.FEW - 1)
     officer.types("/gopy").sees("Phường Hồng Gai: Xin mở").sees_not("Chi hội khu 3")
     bound(world, suggestions.FEW)
