@@ -16,7 +16,7 @@ from dialogs.text import BACK
 from locales import _, day
 from storage import claims, identity, idnumbers, imported, imports, titles, units
 from storage.base import Connection, Refused
-from storage.claims import Match
+from storage.claims import Claim, Match
 from storage.identity import KeyRing
 from storage.people import PersonRow
 from storage.titles import TitleRow
@@ -100,13 +100,16 @@ def lines(conn: Connection, person: PersonRow) -> list[str]:
         for where in each["lists"]:
             ground = _("past.basis", basis=where["basis"]) if where["basis"] else ""
             found.append(_("past.source", source=where["source"], basis=ground).strip())
-    confirmed = {each.id for each in imported.of_person(conn, person.id)}
-    found.extend(
-        _("past.said", day=day(each.at))
-        for each in claims.said_by(conn, person.id)
-        if each.citizen == "yes" and each.officer is None and each.imported_id not in confirmed
-    )
+    found.extend(_("past.said", day=day(each.at)) for each in claims.said_by(conn, person.id) if _waits(conn, each))
     return list(dict.fromkeys(found))
+
+
+def _waits(conn: Connection, claim: Claim) -> bool:
+    """Will an officer still ask about an entry of which the citizen said yes? Not once it is confirmed as anybody's."""
+    if claim.citizen != "yes" or claim.officer is not None:
+        return False
+    entry = imported.by_id(conn, claim.imported_id)
+    return entry is not None and entry.person_id is None
 
 
 # ------------------------------------------------------------------------------------------ asking the citizen

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from dialogs.model import Pressed
 from storage import claims, identity, imported, imports, people, privacy, titles, units
 from storage.imported import Listed, Past
-from tests.support.lists import RING, keyed, stated, traced
+from tests.support.lists import RING, joined, keyed, stated, traced
 from tests.support.lists import undo as undo_run
 from tests.support.world import Chat, World
 
@@ -229,3 +229,13 @@ def test_what_was_taken_back_meanwhile(world: World) -> None:
         undo_run(conn, 1)
     officer.presses("Đúng là người này").sees_not("Đã ghi nhận").sees_not("2024")
     world.recounted()
+
+
+def test_nothing_is_promised_of_an_entry_that_proved_to_be_somebody_else(world: World) -> None:
+    listed(world, 2023)
+    citizen = world.citizen().joins().sees(ASKED).presses("Đúng là tôi")
+    citizen.types("/dulieu").sees("đã nói mình có tên").presses("back")
+    with world.write() as conn:
+        (entry,) = imported.of_unit(conn, "VN/")
+        claims.claim(conn, entry.id, joined(conn), "officer:1", world.now)
+    citizen.types("/dulieu").sees_not("đã nói mình có tên")
