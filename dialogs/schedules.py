@@ -16,7 +16,7 @@ from reports.schedules import Schedule
 from storage import reach, recipients, schedules
 from storage.gazetteer import fold
 from storage.officers import OfficerRow
-from storage.schedules import Wish
+from storage.schedules import Planned, Wish
 
 HOURS = (6, 7, 8, 9, 11, 14, 17)  # offered; any other time is typed
 _TIME = re.compile(r"(?:luc\s+)?(\d{1,2})\s*(?:gio|[:h.g])?\s*(\d{1,2})?(?:\s*phut)?|(\d{1,2})\s*(?:gio|h|g)\s*(ruoi)")
@@ -144,9 +144,9 @@ def take(turn: Turn, state: object, view: View, act: Act) -> Next:
     name, wish = row.schedule.name, row.wish
     match state, act:
         case (OfSchedule(), Pressed("pause")):
-            return _set(turn, officer, name, replace(wish, paused=True), _("schedule.now_paused"))
+            return _set(turn, officer, row.schedule, replace(wish, paused=True), _("schedule.now_paused"))
         case (OfSchedule(), Pressed("resume")):
-            return _set(turn, officer, name, replace(wish, paused=False), _("schedule.now_resumed"))
+            return _set(turn, officer, row.schedule, replace(wish, paused=False), _("schedule.now_resumed"))
         case (OfSchedule(), Pressed("time")):
             return Next(Timing(name))
         case (OfSchedule(), Pressed("own_off")):
@@ -168,15 +168,18 @@ def _at(turn: Turn, officer: OfficerRow, row: Row, minute: int, state: object) -
     return _retimed(turn, officer, row, replace(row.wish, minute=minute, paused=False), note)
 
 
-def _set(turn: Turn, officer: OfficerRow, name: str, wanted: Wish, note: str) -> Next:
-    schedules.set_wish(turn.conn, officer.id, name, wanted, turn.now)
-    return Next(OfSchedule(name), note)
+def _set(turn: Turn, officer: OfficerRow, schedule: Schedule, wanted: Wish, note: str) -> Next:
+    schedules.set_wish(turn.conn, officer.id, schedule.name, wanted, turn.now)
+    if wanted.minute is not None and not wanted.paused:
+        due = times.next_due(schedule, turn.now, wanted.minute)
+        schedules.plan_too(turn.conn, Planned(schedule.name, due, schedule.cron, schedule.zone))
+    return Next(OfSchedule(schedule.name), note)
 
 
 def _retimed(turn: Turn, officer: OfficerRow, row: Row, wanted: Wish, note: str) -> Next:
     """Another time of day. Where today's was to come yet, and its new time is over, it comes at once."""
     schedule = row.schedule
-    step = _set(turn, officer, schedule.name, wanted, note)
+    step = _set(turn, officer, schedule, wanted, note)
     if row.wish.paused or wanted.paused or not _is_lost(turn, officer, schedule, row.wish.minute, wanted.minute):
         return step
     held = recipients.holders(turn.conn, schedule.roles, times.level_of(schedule), [officer.id])

@@ -151,6 +151,16 @@ def plan(conn: Connection, wanted: Collection[Planned], now: datetime) -> None:
             _PUT_RUN.value(conn, named=name, at=due, by="system", line=line.cron, in_zone=line.zone)
 
 
+def plan_too(conn: Connection, wanted: Planned) -> None:
+    """A run that is to come besides those planned, if it is not among them: a step of the clockwork that is still under
+    way would plan it after its time."""
+    lock_open(conn)
+    if _RUN_AT.first(conn, named=wanted.schedule, at=wanted.due_at) is None:
+        _PUT_RUN.value(
+            conn, named=wanted.schedule, at=wanted.due_at, by="system", line=wanted.cron, in_zone=wanted.zone
+        )
+
+
 def lock_open(conn: Connection) -> list[RunRow]:
     """The open runs, theirs alone until the transaction ends: who plans, begins and puts out does so one at a time."""
     if conn.dialect.name == "postgresql":

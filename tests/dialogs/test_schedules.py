@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from dialogs.schedules import minute_of
@@ -59,9 +61,18 @@ def test_a_number_typed_is_the_hour_and_presses_no_button(
 
 
 def planned(world: World) -> list[str]:
-    """The runs under way: by whom they were planned."""
+    """The runs that officers had sent at once: by whom."""
     with world.read() as conn:
-        return [each.planned_by for each in schedules.open_runs(conn)]
+        return [each.planned_by for each in schedules.open_runs(conn) if each.planned_by != "system"]
+
+
+def test_a_new_time_is_planned_at_once(world: World) -> None:
+    """The clockwork may be in the midst of a big run until that time is over."""
+    officer = world.officer("22", "supervisor").types("/lichbaocao").presses("of:weekly-province")
+    officer.presses("Đổi giờ").types("9h03").presses("Tạm dừng").presses("Nhận lại")
+    with world.read() as conn:
+        (run,) = schedules.open_runs(conn)
+        assert (run.schedule, run.due_at - world.now < timedelta(minutes=4)) == ("weekly-province", True)
 
 
 def test_todays_comes_at_once_where_its_new_time_is_over(world: World) -> None:
