@@ -27,6 +27,8 @@ from tests.support.world import PROFILES, Chat, World
 
 REVISIONS = sorted(path.name[:4] for path in (migrate.FOLDER / "versions").glob("[0-9]*.py"))
 Rows = dict[str, list[str]]
+# What a revision no longer keeps, and why: telephone numbers of lists are keyed hashes since 0005.
+GIVEN_UP = {"0005": {("imported_people", "phone")}}
 
 
 @pytest.fixture(scope="module")
@@ -112,10 +114,16 @@ def test_there_is_a_row_in_every_table_and_of_every_kind(engine: Engine) -> None
 
 def test_each_step_up_and_down_keeps_every_row(engine: Engine) -> None:
     seen = {"0001": kept(engine)}
+    gone: set[tuple[str, str]] = set()
     for revision in REVISIONS[1:]:
+        gone |= GIVEN_UP.get(revision, set())
         migrate.upgrade(engine, revision)
         for columns, rows in seen.values():
-            assert kept(engine, columns)[1] == rows
+            left = {table: [each for each in names if (table, each) not in gone] for table, names in columns.items()}
+            now = kept(engine, left)[1]
+            whole = {table for table in columns if left[table] == columns[table]}
+            assert {table: now[table] for table in whole} == {table: rows[table] for table in whole}
+            assert {table: len(found) for table, found in now.items()} == {table: len(rows[table]) for table in rows}
         seen[revision] = kept(engine)
     assert migrate.differences(engine) == []
     with reading(engine) as conn:
