@@ -37,14 +37,14 @@ class Compared:
 
 def choice(view: Opened) -> Choice | None:
     """The way here from the card, for whoever may decide it."""
-    if view.listed is None or not view.reviewer:
+    if view.listed is None or not view.listed.facts or not view.reviewer:
         return None
     return Choice(f"listed:{view.listed.imported}", _("review.past_compare"), "quiet")
 
 
 def begin(state: Dossier | Reading, view: Opened) -> Next:
     """From the card."""
-    if view.listed is None:
+    if view.listed is None or not view.listed.facts:
         return Next(state)
     return Next(at(state, Comparing, imported=view.listed.imported, decided=isinstance(state, Reading)))
 
@@ -55,7 +55,7 @@ def load(turn: Turn, state: Comparing) -> Compared | Closed:
     if isinstance(read, Closed):
         return read
     found = past_titles.every(turn.conn, read.person, past_titles.keys(turn))
-    return Compared(read, next((each for each in found if each.imported == state.imported), None))
+    return Compared(read, next((each for each in found if each.facts and each.imported == state.imported), None))
 
 
 def show(state: Comparing, view: Compared | Closed) -> Screen:

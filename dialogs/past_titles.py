@@ -189,7 +189,8 @@ SAID_KEYS = ("past.said_yes", "past.said_no")
 @dataclass(frozen=True, slots=True)
 class Maybe:
     """Somebody of an imported list who may be the citizen of a dossier: the line of the card that says so, what the
-    list has of them, what agrees with the citizen, what the list lacks, whether the citizen says that it is they."""
+    list has of them, what agrees with the citizen, what the list lacks, whether the citizen says that it is they.
+    Without *facts* there is nothing to compare."""
 
     imported: int
     line: str
@@ -206,6 +207,8 @@ def every(conn: Connection, person: PersonRow, ring: Callable[[], KeyRing]) -> l
 
 def _maybe(conn: Connection, match: Match) -> Maybe:
     known = match.imported
+    if "name" not in match.agrees:  # a slip in a number leads to anybody in the country: nothing of them is told
+        return Maybe(known.id, _("review.past_other_name"), (), "", "", "")
     years = ", ".join(str(each.year) for each in match.titles)
     agrees = ", ".join(_(f"review.past_field.{name}") for name in match.agrees)
     said = _("review.past_said") if match.said else ""

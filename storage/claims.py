@@ -118,7 +118,7 @@ def matches(conn: Connection, person: PersonRow, keys: Keys) -> list[Match]:
         agreeing = tuple(name for name in ("number", "name", "birth_year", "phone") if name in agrees)
         said = pair is not None and pair.citizen == "yes"
         told.append(Match(each, tuple(imported.titles_of(conn, each)), agreeing, said))
-    return sorted(told, key=lambda each: (not each.sure, not each.said, each.imported.id))
+    return sorted(told, key=lambda each: (not each.sure, "name" not in each.agrees, not each.said, each.imported.id))
 
 
 # ------------------------------------------------------------------------------------------ saying so
