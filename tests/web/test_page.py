@@ -69,6 +69,7 @@ def photo(folder: Path, name: str, size: tuple[int, int] = (3000, 2000)) -> str:
 
 
 def to_question(page: Page, address: str) -> None:
+    page.wait_for_load_state()  # what is shown may be there before its page has loaded whole
     page.goto("about:blank")  # from the same page it would be a mere change of fragment, which the page then takes away
     page.goto(f"{address}/chat#q=u06685")
     page.get_by_role("button", name="Đúng rồi").click()
