@@ -15,6 +15,8 @@ from storage.base import Connection, Refused
 from storage.engine import writing
 
 NOW = datetime(2026, 10, 5, 2, 0, tzinfo=UTC)
+# SQLite has one writer at a time.
+pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgres"], indirect=True)]
 TEXT = "Lớp tin học buổi tối mở từ tuần sau tại nhà văn hóa."
 
 
@@ -51,8 +53,6 @@ def _at_once(database: sa.Engine, first: Callable[[Connection], str], second: Ca
 
 
 def test_two_announcements_of_a_unit(database: sa.Engine) -> None:
-    if database.dialect.name == "sqlite":
-        pytest.skip("one writer at a time")
     with writing(database) as conn:
         one, two = _officer(conn, "one"), _officer(conn, "two")
         unit = units.by_id(conn, 3)
@@ -74,8 +74,6 @@ def test_two_announcements_of_a_unit(database: sa.Engine) -> None:
 
 
 def test_no_more_nudges_than_a_unit_may_get(database: sa.Engine) -> None:
-    if database.dialect.name == "sqlite":
-        pytest.skip("one writer at a time")
     with writing(database) as conn:
         given = [_officer(conn, name) for name in ("one", "two", "three")]
         assert nudges.MOST_A_DAY == 2

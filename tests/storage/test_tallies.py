@@ -130,10 +130,10 @@ def test_a_unit_that_changes_again_is_counted_again(database: sa.Engine) -> None
         assert check(conn) == []
 
 
+@pytest.mark.postgres  # SQLite has one writer at a time
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
 def test_what_changes_while_a_unit_is_counted_is_counted_again(database: sa.Engine) -> None:
     """The unit waits to be counted already when a turn changes a level there, and commits after the count."""
-    if database.dialect.name == "sqlite":
-        pytest.skip("one writer at a time")
     with writing(database) as conn:
         row = hands_in(conn, joins(conn, HONG_GAI))
         conn.execute(sa.insert(assessments.answers).values(
