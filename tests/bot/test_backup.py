@@ -31,6 +31,8 @@ from tests.storage.test_lifecycle import NOW, submitted
 from tests.storage.test_moving import content
 from tests.support.world import World
 
+pytestmark = pytest.mark.slow
+
 PICTURES = [bytes([n]) * 5000 for n in range(4)]
 
 

@@ -11,6 +11,8 @@ from dialogs.reporting import CHARTS
 from storage import jobs, officers, outbox
 from tests.support.world import World
 
+pytestmark = pytest.mark.slow
+
 
 async def test_every_kind_of_chart_comes_back(world: World, service: Service) -> None:
     world.citizen().joins().submits("kha")

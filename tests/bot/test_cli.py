@@ -26,6 +26,8 @@ from storage.counters import counters
 from tests.bot.conftest import Cli, Telegram
 from tests.support.world import HONG_GAI, World
 
+pytestmark = pytest.mark.slow
+
 BIN = Path(sys.executable).parent
 ONE = "1234567890:AAGs3cretS3cretS3cretS3cretS3cret-_1"
 TWO = "2234567890:AAGs3cretS3cretS3cretS3cretS3cret-_2"

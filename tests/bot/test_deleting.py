@@ -23,6 +23,8 @@ from storage.housekeeping import Keep
 from tests.peers.s3 import s3_server
 from tests.storage.test_deletions import sent
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def url(sqlite_url: str) -> str:

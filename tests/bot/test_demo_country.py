@@ -22,6 +22,8 @@ from storage.engine import open_engine, reading, writing
 from storage.people import people
 from storage.units import UnitRow
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 COUNT = 4_000
 

@@ -27,6 +27,8 @@ from storage.tables import metadata
 from tests.bot.conftest import Cli
 from tests.support.world import World
 
+pytestmark = pytest.mark.slow
+
 LIST = "danh-sach-mau.xlsx"
 MAP = """
 source = "danh sách thử"

@@ -17,6 +17,8 @@ from bot.imports.sheets import FORMULA
 from locales import Voice, speaking
 from tests.bot.test_imports_reading import HEADINGS, HUNG, mapping, packed, parts, sheet_of, text, workbook
 
+pytestmark = pytest.mark.slow
+
 SMALL = 80 * 2**20  # bytes: enough for a list
 
 

@@ -17,6 +17,8 @@ from tests.bot.conftest import Cli
 from tests.bot.test_imports import HONG_GAI, MAP, report, write
 from tests.support.world import World
 
+pytestmark = pytest.mark.slow
+
 HUNG = ("Nguyễn Văn Hùng", 1957, *HONG_GAI, 2024)
 
 

@@ -19,6 +19,8 @@ from storage import codes, officers, units
 from tests.bot.conftest import Cli, Ran, Telegram
 from tests.support.world import World
 
+pytestmark = pytest.mark.slow
+
 HEAD = "Đơn vị,Họ tên,Điện thoại,Vai trò\n"
 HOA = "06685,Trần Thị Hoa,0912345678,người xét\n"
 TOKEN = "1234567890:AAGs3cretS3cretS3cretS3cretS3cret-_1"

@@ -28,6 +28,8 @@ from tests.support.webclient import Phone as Browser
 from tests.telegram.conftest import Begin, api, begin, seeded  # noqa: F401 - fixtures
 from tests.telegram.live import accepts, answers, joins
 
+pytestmark = pytest.mark.slow
+
 NAME, CALL = "Đặng Thị Ngọc Hân", "0912345678"
 WORDS = "Nhà tôi ở ngõ 12 phố Kênh Liêm, xin đừng nói với ai"
 DEFECT = "Lời này làm hỏng cả chương trình"

@@ -31,6 +31,8 @@ from tests.support.webclient import photo
 from tests.telegram.conftest import Begin, api, begin, seeded  # noqa: F401 - fixtures
 from tests.telegram.live import Live, asks_for_evidence, holds
 
+pytestmark = pytest.mark.slow
+
 ACCOUNT = r"web|telegram(:[a-z0-9_]{1,32})?"
 ALLOWED = {
     "account": ACCOUNT,

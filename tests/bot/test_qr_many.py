@@ -13,6 +13,8 @@ from storage import codes
 from tests.bot.conftest import Cli, Telegram
 from tests.support.world import World
 
+pytestmark = pytest.mark.slow
+
 ONE = "1234567890:AAGs3cretS3cretS3cretS3cretS3cret-_1"
 TWO = "2234567890:AAGs3cretS3cretS3cretS3cretS3cret-_2"
 

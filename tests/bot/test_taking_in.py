@@ -22,6 +22,8 @@ from storage.evidence import Quota
 from storage.housekeeping import Keep
 from tests.support.papers import certificate, encoded, pdf
 
+pytestmark = pytest.mark.slow
+
 PHONE = "a" * 64
 
 

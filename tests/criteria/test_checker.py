@@ -202,6 +202,7 @@ def test_every_code_is_seeded_somewhere():
     assert {code for code, *_ in SEEDED + SEEDED_OVERLAY} | elsewhere == set(criteria.FAULT_CODES)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.sets(st.integers(0, len(SEEDED) - 1), min_size=2, max_size=5))
 def test_faults_that_do_not_touch_are_all_reported_at_once(chosen):
@@ -295,6 +296,7 @@ DOCUMENTS = [tomllib.loads(SET), tomllib.loads(OVERLAY)]
 PLACES = [(document, path) for document in DOCUMENTS for path in paths_of(document)]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(PLACES), anything)
 def test_a_wrong_value_anywhere_is_told_and_never_breaks_the_checker(place, value):
@@ -310,6 +312,7 @@ def test_a_wrong_value_anywhere_is_told_and_never_breaks_the_checker(place, valu
         assert fault.line is None or 1 <= fault.line <= text.count("\n") + 1
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(PLACES))
 def test_what_is_taken_out_is_missed(place):

@@ -211,6 +211,7 @@ def cost_of(answers: dict[str, Given], path: tuple[criteria.Change, ...]) -> tup
     return len(path), sum(change.gain for change in path), steps, sum(change.needs_evidence for change in path)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(small_cases())
 def test_no_path_is_better_than_the_one_found(case):

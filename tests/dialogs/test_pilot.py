@@ -13,6 +13,8 @@ from storage.base import Refused
 from storage.housekeeping import Keep
 from tests.support.world import HONG_GAI, Chat, World
 
+pytestmark = pytest.mark.slow
+
 OPEN = "đúng không ạ?"
 WHEN = "từ ngày 01/12/2026"
 NOT_YET = "chưa bắt đầu nhận đăng ký"

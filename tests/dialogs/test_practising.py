@@ -142,6 +142,7 @@ act = st.one_of(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ground", ["full", "plain"], indirect=True)  # no database has a part in it
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(life=st.lists(st.tuples(st.integers(0, 2), act), min_size=3, max_size=30))

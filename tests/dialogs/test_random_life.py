@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 
+import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,8 @@ from storage.recount import check
 from tests.dialogs.conftest import Worlds
 from tests.dialogs.test_arriving import answers_with_files, hands_in
 from tests.support.world import HONG_GAI, Chat, World
+
+pytestmark = pytest.mark.slow
 
 EXAMPLES = int(os.environ.get("HOCTAP_EXAMPLES", "25"))
 ODD = [

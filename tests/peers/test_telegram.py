@@ -43,6 +43,8 @@ from PIL import Image
 from tests.peers.telegram import BotApi, FakeBot
 from tests.peers.telegram_entities import BadEntities, page, parsed, units
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "100001:the-first-test-token"
 
 

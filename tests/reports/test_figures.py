@@ -27,6 +27,8 @@ from storage.officers import OfficerRow, RoleRow
 from storage.units import UnitRow
 from tests.reports.samples import children, commune
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 10, 5, 2, 0, tzinfo=UTC)
 PLACES = ("06685", "0668501", "0668502", "06676", "00070")  # in Hồng Gai, in Hà Tu, in Hà Nội
 GROUPS = ("nong_dan", "cong_nhan", "tri_thuc")

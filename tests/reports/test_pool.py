@@ -18,6 +18,8 @@ from locales import Voice
 from reports.pool import ChartPool
 from tests.reports.samples import children, commune
 
+pytestmark = pytest.mark.slow
+
 PNG = b"\x89PNG"
 
 

@@ -11,6 +11,8 @@ import zxingcpp
 from reports.poster_run import Province, run, write_whole
 from reports.posters import Page, PosterUnit
 
+pytestmark = pytest.mark.slow
+
 
 def province(code: str, name: str, count: int, contact: str = "") -> Province:
     units = [

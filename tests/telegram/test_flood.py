@@ -14,6 +14,8 @@ from tests.support.webclient import photo
 from tests.telegram.conftest import Begin
 from tests.telegram.live import HONG_GAI, asks_for_evidence, holds, presses
 
+pytestmark = pytest.mark.slow
+
 WAIT = "hơi nhiều tin một lúc"
 TOKEN = "100001:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 

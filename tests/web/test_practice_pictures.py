@@ -21,6 +21,8 @@ from tests.support import server as servers
 from tests.support.webclient import Phone, Stuck, photo
 from tests.web.conftest import Client
 
+pytestmark = pytest.mark.slow
+
 TO_THE_PICTURE = ("often", "often")  # the answers after which evidence is asked for
 A_DAY = 1  # bytes that one person may send
 
