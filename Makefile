@@ -16,7 +16,7 @@ demo: setup  ## play it in the browser: citizen, officer and province side by si
 test: setup system-packages  ## every test: Chromium, PostgreSQL, ten kills on the web and thirty on Telegram (up to 30 minutes)
 	@HOCTAP_NO_SKIPS=1 .venv/bin/pytest -n 2 --dist worksteal $(ARGS)
 
-quick: setup  ## the tests that need only Python: SQLite, nobody killed (up to 3 minutes)
+quick: setup  ## the tests that need only Python: SQLite, nobody killed (three to four minutes)
 	@HOCTAP_EXAMPLES=5 .venv/bin/pytest -n 2 --dist worksteal -m "not slow and not kill and not browser and not postgres" $(ARGS)
 
 bench: setup  ## measure against the bars
