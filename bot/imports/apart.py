@@ -4,27 +4,19 @@ beside it runs the bot."""
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
+from bot import child
 from bot.imports import worker
 from bot.imports.mapping import ImportFault, Mapping
 from bot.imports.sheets import FORMULA, Layout, Line
 from locales import _, voice
 
 MOST_ANSWER: Final = 64 * 2**20  # characters of a line: a batch of rows that are as wide and long as cells may be
-
-# Not the operator's own, in which secrets may stand.
-ENVIRONMENT: Final = {
-    "LC_ALL": "C.UTF-8",
-    "PYTHONPATH": str(Path(worker.__file__).parents[2]),
-    "MALLOC_ARENA_MAX": "1",
-}
 
 
 @contextmanager
@@ -35,16 +27,7 @@ def rows_of(file: Path, mapping: Mapping) -> Iterator[tuple[Layout, Iterator[Lin
     """
     with file.open("rb"):
         pass  # no file, no process
-    process = subprocess.Popen(  # noqa: S603 - this very program
-        [sys.executable, "-P", "-m", worker.__name__],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=ENVIRONMENT,
-        cwd="/",
-        start_new_session=True,
-        encoding="utf-8",
-    )
+    process = child.start(worker.__name__, encoding="utf-8")
     try:
         assert process.stdin is not None and process.stdout is not None
         asked = {name: getattr(mapping, name) for name in worker.FIELDS}

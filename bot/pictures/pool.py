@@ -13,15 +13,14 @@ import json
 import logging
 import queue
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import IO, Any
 
+from bot import child
 from bot.pictures import worker
 from bot.pictures.intake import StoredPicture, is_bare, kind_of
 from bot.pictures.papers import PAGES_LIMIT
@@ -38,13 +37,6 @@ PICTURE_LIMIT = 32 * 1024 * 1024  # bytes of one answered JPEG: 2,560 px square 
 SAID_LIMIT = 4096  # bytes of the JSON
 MOST_PAGES = 9_999  # that a file is said to have; it may claim any number
 REFUSALS = frozenset({"too_big", "too_many_pixels", "not_a_picture", "broken", "locked"})  # that a worker may answer
-
-# Not the server's own, in which tokens stand.
-ENVIRONMENT = {
-    "LC_ALL": "C.UTF-8",
-    "PYTHONPATH": str(Path(worker.__file__).parents[2]),
-    "MALLOC_ARENA_MAX": "1",
-}
 
 
 class WorkerFailed(Exception):
@@ -116,15 +108,7 @@ class _Worker:
 
     def __init__(self) -> None:
         self.files = 0
-        self._process = subprocess.Popen(  # noqa: S603 - this very program
-            [sys.executable, "-P", "-m", worker.__name__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=ENVIRONMENT,
-            cwd="/",
-            start_new_session=True,
-        )
+        self._process = child.start(worker.__name__)
         with _timed(self._process, START_SECONDS):
             ready = self._out.read(len(worker.READY))
         if ready != worker.READY:
